@@ -8,12 +8,13 @@ SHELL = /bin/sh
 .DEFAULT_GOAL = all
 
 # ---- Libraries, from the ground up: each may include those before it ----
-libraries = base wire journal ledger coord auth client
+libraries = base wire journal ledger coord turn auth client
 base = $(sort $(basename $(notdir $(wildcard lib/base/*.c))))
 wire = $(sort $(basename $(notdir $(wildcard lib/wire/*.c))))
 journal = $(sort $(basename $(notdir $(wildcard lib/journal/*.c))))
 ledger = $(sort $(basename $(notdir $(wildcard lib/ledger/*.c))))
 coord = $(sort $(basename $(notdir $(wildcard lib/coord/*.c))))
+turn = $(sort $(basename $(notdir $(wildcard lib/turn/*.c))))
 auth = $(sort $(basename $(notdir $(wildcard lib/auth/*.c))))
 client = $(sort $(basename $(notdir $(wildcard lib/client/*.c))))
 

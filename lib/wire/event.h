@@ -57,6 +57,7 @@ struct event {
 	bool may_pay_from; /* has this session rights to the account? */
 	enum proof proof;  /* REGISTER, HELLO: of the seq and check in it */
 	struct str who;    /* control sockets: who asks, for the journal */
+	uint32_t window;   /* REGISTER: what the bank said in HELLO */
 };
 
 /* A record as it lies in a journal: msg is borrowed. */
