@@ -82,6 +82,7 @@ struct action {
 	enum action_kind kind;
 	struct peer peer;
 	uint64_t after_seq;
+	bool patient; /* AC_SEND: may wait TURN_PATIENCE for a shared flush */
 	struct jpos pos;
 	enum action_level level;
 	char text[192]; /* AC_LOG, AC_CLOSE, AC_FAIL */
