@@ -202,53 +202,59 @@ say(const struct action *action)
 }
 
 /*
- * Steps and carries out the actions in order. A read that is the last action
- * steps on in the same frame, so a chain of reads does not deepen.
+ * Carries out the actions of a frame in order, then empties it. A read that is
+ * the last action turns ev into its answer and returns true: the caller steps
+ * on in the same frame, so a chain of reads does not deepen.
  */
+static bool
+carry(struct turn *t, struct event *ev, struct record *record, uint32_t depth)
+{
+	struct frame *f = &t->frames[depth];
+
+	CHECK(f->actions.count <= ACTIONS_STEP_MAX);
+	for (uint32_t i = 0; i < f->actions.count; i++) {
+		struct action *a = &f->actions.at[i];
+
+		switch (a->kind) {
+		case AC_APPEND:
+			append(t, a, ev, depth);
+			break;
+		case AC_SEND:
+			send_line(
+			    t, a->peer, a->after_seq, a->patient, &a->msg);
+			break;
+		case AC_READ:
+			CHECK(i + 1 == f->actions.count);
+			ev->kind = EV_READ;
+			ev->record = journal_read(t->journal, a->pos, &f->line,
+					 &f->msg, record)
+			    ? record
+			    : NULL;
+			return true;
+		case AC_CLOSE:
+			t->ops.close(t->ctx, a->peer, a->text);
+			break;
+		case AC_LOG:
+			say(a);
+			break;
+		case AC_FAIL:
+			fatal(65, "%s", a->text);
+		}
+	}
+	return false;
+}
+
 static void
 step(struct turn *t, const struct event *first, uint32_t depth)
 {
 	struct frame *f = &t->frames[depth];
 	struct event ev = *first;
 	struct record record;
-	bool again;
 
 	do {
-		again = false;
 		f->actions.count = 0;
 		t->ops.step(t->core, &ev, &f->actions);
-		CHECK(f->actions.count <= ACTIONS_STEP_MAX);
-		for (uint32_t i = 0; i < f->actions.count; i++) {
-			struct action *a = &f->actions.at[i];
-
-			switch (a->kind) {
-			case AC_APPEND:
-				append(t, a, &ev, depth);
-				break;
-			case AC_SEND:
-				send_line(t, a->peer, a->after_seq, a->patient,
-				    &a->msg);
-				break;
-			case AC_READ:
-				CHECK(i + 1 == f->actions.count);
-				ev.kind = EV_READ;
-				ev.record = journal_read(t->journal, a->pos,
-						&f->line, &f->msg, &record)
-				    ? &record
-				    : NULL;
-				again = true;
-				break;
-			case AC_CLOSE:
-				t->ops.close(t->ctx, a->peer, a->text);
-				break;
-			case AC_LOG:
-				say(a);
-				break;
-			case AC_FAIL:
-				fatal(65, "%s", a->text);
-			}
-		}
-	} while (again);
+	} while (carry(t, &ev, &record, depth));
 }
 
 bool
@@ -286,6 +292,18 @@ turn_event(struct turn *t, struct event *ev)
 	CHECK(t->journal != NULL);
 	set_clocks(ev);
 	step(t, ev, 0);
+}
+
+void
+turn_carry(struct turn *t, const struct actions *actions)
+{
+	struct event ev = {.kind = EV_TICK};
+	struct record record;
+
+	CHECK(t->journal != NULL);
+	set_clocks(&ev);
+	t->frames[0].actions = *actions;
+	CHECK(!carry(t, &ev, &record, 0));
 }
 
 static bool

@@ -45,6 +45,8 @@ void turn_start(struct turn *, struct journal *);
  * Sets ev's clocks. Legal only between turn_start and turn_free.
  */
 void turn_event(struct turn *, struct event *ev);
+/* Carries out actions that a core emitted outside a step (ledger_load). */
+void turn_carry(struct turn *, const struct actions *);
 /*
  * The end of a turn: lets the core do paced work, flushes if anything was
  * appended, tells it what is durable, delivers. Call once after loop_turn.
