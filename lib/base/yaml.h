@@ -17,6 +17,7 @@
 #include "base/str.h"
 
 #define YAML_FILE_MAX (64u << 20)
+#define YAML_DEPTH_MAX 8
 
 struct yaml_error {
 	char
@@ -40,7 +41,9 @@ struct yaml; /* owns every node and text */
 
 /* 0, or -1 with *error filled (unreadable files too). */
 int yaml_open(struct yaml **, const char *path, struct yaml_error *error);
-void yaml_close(struct yaml *);
+/* As yaml_open, but a file that group or others can read is refused. */
+int yaml_open_secret(struct yaml **, const char *path, struct yaml_error *);
+void yaml_close(struct yaml *); /* wipes what it frees */
 const struct yaml_node *yaml_root(const struct yaml *);
 const char *yaml_path(const struct yaml *);
 /* A map's entry, or NULL. */
@@ -49,8 +52,15 @@ const struct yaml_node *yaml_get(const struct yaml_node *map, const char *key);
 int yaml_fail(const struct yaml *, const struct yaml_node *at,
     struct yaml_error *error, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* As yaml_fail, at the key of this entry of a map. */
+int yaml_fail_key(const struct yaml *, const struct yaml_node *at,
+    struct yaml_error *error, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 
-/* What a row's value is, and the C type of the member that takes it. */
+/*
+ * What a row's value is, and the C type of the member that takes it. Of texts
+ * and lists max 0 means no limit; no text may hold a control character.
+ */
 enum yaml_type {
 	YAML_TEXT,     /* char * (malloced) : min..max octets */
 	YAML_FILE,     /* char * (malloced) : path, made relative to the file */

@@ -1,0 +1,627 @@
+/*
+ * What records do to the state: the one place where a payment's durable life
+ * changes, live and in replay alike.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/hex.h"
+#include "coord/private.h"
+
+/* The journal says something that cannot be: refuse to go on from it. */
+static void
+refuse(const struct event *ev, struct actions *actions, const char *what)
+{
+	struct action *a = emit(actions, AC_FAIL);
+
+	snprintf(a->text, sizeof(a->text), "record %llu of the journal %s",
+	    (unsigned long long)ev->record->pos.seq, what);
+}
+
+struct payment *
+payment_find(const struct coord *c, const struct id *id)
+{
+	uint32_t i = table_find(&c->live, id->octets, sizeof(id->octets));
+
+	return i == TABLE_NONE ? NULL : &c->pool[i];
+}
+
+static uint32_t
+payment_index(const struct coord *c, const struct payment *p)
+{
+	return (uint32_t)(p - c->pool);
+}
+
+/* Every legal change of state: from (row) to (column). */
+static const bool legal[PAYMENT_STATES][PAYMENT_STATES] = {
+    [PAYMENT_FREE] = {[PAYMENT_RECEIVED] = true, [PAYMENT_ABORTING] = true},
+    [PAYMENT_RECEIVED] = {[PAYMENT_PREPARING] = true,
+	[PAYMENT_ABORTING] = true,
+	[PAYMENT_HOLDING] = true,
+	[PAYMENT_HELD] = true,
+	[PAYMENT_COMMITTED] = true,
+	[PAYMENT_FREE] = true},
+    [PAYMENT_PREPARING] = {[PAYMENT_COMMITTING] = true,
+	[PAYMENT_ABORTING] = true,
+	[PAYMENT_HOLDING] = true,
+	[PAYMENT_HELD] = true,
+	[PAYMENT_FREE] = true},
+    [PAYMENT_COMMITTING] = {[PAYMENT_COMMITTED] = true},
+    [PAYMENT_COMMITTED] = {[PAYMENT_FREE] = true},
+    [PAYMENT_ABORTING] = {[PAYMENT_FREE] = true},
+    [PAYMENT_HOLDING] = {[PAYMENT_HELD] = true},
+    [PAYMENT_HELD] = {[PAYMENT_PREPARING] = true,
+	[PAYMENT_ABORTING] = true,
+	[PAYMENT_HELD] = true,
+	[PAYMENT_COMMITTED] = true,
+	[PAYMENT_FREE] = true},
+};
+
+static bool
+is_held(enum payment_state state)
+{
+	return state == PAYMENT_HOLDING || state == PAYMENT_HELD;
+}
+
+void
+payment_enter(struct coord *c, struct payment *p, enum payment_state to)
+{
+	CHECK(legal[p->state][to]);
+	if (is_held(p->state))
+		c->held--;
+	if (p->state == PAYMENT_COMMITTED)
+		c->unacknowledged--;
+	if (is_held(to))
+		c->held++;
+	if (to == PAYMENT_COMMITTED)
+		c->unacknowledged++;
+	p->state = to;
+}
+
+void
+payment_set_timer(
+    struct coord *c, struct payment *p, struct payments *list, int64_t at_ns)
+{
+	(void)c;
+	if (p->timer_list != NULL)
+		TAILQ_REMOVE(p->timer_list, p, timer);
+	p->timer_list = list;
+	p->deadline_ns = at_ns;
+	if (list != NULL)
+		TAILQ_INSERT_TAIL(list, p, timer);
+}
+
+void
+payment_set_queue(struct payment *p, struct payments *list)
+{
+	if (p->queue_list == list)
+		return;
+	if (p->queue_list != NULL)
+		TAILQ_REMOVE(p->queue_list, p, queue);
+	p->queue_list = list;
+	if (list != NULL)
+		TAILQ_INSERT_TAIL(list, p, queue);
+}
+
+bool
+user_has_room(struct coord *c, struct str user)
+{
+	uint32_t i = table_find(&c->users_by_name, user.at, user.len);
+
+	return i == TABLE_NONE || c->users[i].in_flight < c->conf.per_user_max;
+}
+
+static uint32_t
+user_enter(struct coord *c, struct str name)
+{
+	uint32_t i = table_find(&c->users_by_name, name.at, name.len);
+
+	if (i == TABLE_NONE) {
+		i = c->free_user;
+		CHECK(i != TABLE_NONE);
+		c->free_user = c->users[i].next_free;
+		CHECK(
+		    str_copy(c->users[i].name, sizeof(c->users[i].name), name));
+		c->users[i].in_flight = 0;
+		table_insert(&c->users_by_name, name.at, name.len, i);
+	}
+	c->users[i].in_flight++;
+	return i;
+}
+
+static void
+user_leave(struct coord *c, uint32_t i)
+{
+	struct user *u = &c->users[i];
+
+	CHECK(u->in_flight > 0);
+	if (--u->in_flight > 0)
+		return;
+	table_remove(&c->users_by_name, u->name, strlen(u->name));
+	u->next_free = c->free_user;
+	c->free_user = i;
+}
+
+/* Counts a payment into, or out of, the bounds of what is in flight. */
+void
+payment_count(struct coord *c, struct payment *p, bool in)
+{
+	if (p->counted == in)
+		return;
+	p->counted = in;
+	if (in) {
+		c->in_flight++;
+		p->user_index = user_enter(c, str_from(p->user));
+	} else {
+		c->in_flight--;
+		user_leave(c, p->user_index);
+	}
+	for (uint32_t i = 0; i < p->legs; i++) {
+		if (in)
+			p->leg[i].bank->in_flight++;
+		else
+			p->leg[i].bank->in_flight--;
+	}
+}
+
+static struct payment *
+payment_take(struct coord *c, const struct id *id)
+{
+	struct payment *p = TAILQ_FIRST(&c->free);
+
+	if (p == NULL)
+		return NULL;
+	TAILQ_REMOVE(&c->free, p, queue);
+	memset(p, 0, sizeof(*p));
+	p->id = *id;
+	p->asker.peer = PEER_NONE;
+	table_insert(
+	    &c->live, id->octets, sizeof(id->octets), payment_index(c, p));
+	return p;
+}
+
+/* Leaves the pool; the index remembers what became of the id. */
+void
+payment_release(
+    struct coord *c, struct payment *p, enum remembered what, struct jpos pos)
+{
+	payment_count(c, p, false);
+	payment_set_timer(c, p, NULL, 0);
+	payment_set_queue(p, NULL);
+	for (uint32_t i = 0; i < p->legs; i++)
+		leg_unlink(&p->leg[i]);
+	id_index_set(c->ids, p->entry, pos, (uint8_t)what);
+	table_remove(&c->live, p->id.octets, sizeof(p->id.octets));
+	payment_enter(c, p, PAYMENT_FREE);
+	TAILQ_INSERT_TAIL(&c->free, p, queue);
+}
+
+static void
+set_account(char *into, uint8_t *name_len, struct account a)
+{
+	memcpy(into, a.name.at, a.name.len);
+	into[a.name.len] = '@';
+	memcpy(into + a.name.len + 1, a.bank.at, a.bank.len);
+	into[a.name.len + 1 + a.bank.len] = '\0';
+	*name_len = (uint8_t)a.name.len;
+}
+
+static struct leg *
+leg_set(struct payment *p, uint32_t i, struct bank *bank)
+{
+	struct leg *leg = &p->leg[i];
+
+	memset(leg, 0, sizeof(*leg));
+	leg->payment = p;
+	leg->bank = bank;
+	p->legs = i + 1;
+	return leg;
+}
+
+/* The entry of an id: where the record before this one lies, or a new one. */
+static bool
+entry_of(struct coord *c, const struct msg *m, uint64_t *entry)
+{
+	const struct id *id = &m->v[KEY_id].id;
+
+	if (msg_has(m, again)) {
+		*entry = id_index_find_at(c->ids, id, m->v[KEY_again].jpos);
+		return *entry != ID_INDEX_NONE;
+	}
+	if (id_index_full(c->ids))
+		return false;
+	*entry = id_index_add(c->ids, id, JPOS_NONE, REMEMBERED_LIVE);
+	return true;
+}
+
+static void
+apply_received(struct coord *c, const struct event *ev, struct actions *actions)
+{
+	const struct msg *m = ev->record->msg;
+	struct bank *from = bank_find(c, m->v[KEY_from].account.bank);
+	struct bank *to = bank_find(c, m->v[KEY_to].account.bank);
+	struct payment *p;
+
+	if (from == NULL || to == NULL || payment_find(c, &m->v[KEY_id].id)) {
+		refuse(ev, actions, "contradicts an earlier one");
+		return;
+	}
+	p = payment_take(c, &m->v[KEY_id].id);
+	if (p == NULL || !entry_of(c, m, &p->entry)) {
+		refuse(ev, actions,
+		    "does not fit: raise payments.in_flight, held_max "
+		    "or remembered");
+		return;
+	}
+	id_index_set(c->ids, p->entry, ev->record->pos, REMEMBERED_LIVE);
+	set_account(p->from, &p->from_name_len, m->v[KEY_from].account);
+	set_account(p->to, &p->to_name_len, m->v[KEY_to].account);
+	p->amount = m->v[KEY_amount].i64;
+	p->currency = (uint32_t)m->v[KEY_currency].u64;
+	if (msg_has(m, memo))
+		CHECK(str_copy(p->memo, sizeof(p->memo), m->v[KEY_memo].str));
+	CHECK(str_copy(p->user, sizeof(p->user), m->v[KEY_user].str));
+	p->hold = m->v[KEY_hold].u64 != 0;
+	p->attempts = m->v[KEY_attempts].u64;
+	p->received = ev->record->pos;
+	p->decided = ev->record->pos;
+	p->decided_us = m->v[KEY_time].i64;
+	c->last_received = ev->record->pos;
+	leg_set(p, 0, from);
+	if (to != from)
+		leg_set(p, 1, to);
+	payment_enter(c, p, PAYMENT_RECEIVED);
+	payment_set_timer(c, p, &c->undecided, INT64_MAX);
+	payment_count(c, p, true);
+	if (!c->replaying)
+		payments_begin(c, p, ev, actions);
+}
+
+static void
+set_decided(struct payment *p, const struct record *r)
+{
+	p->decided = r->pos;
+	p->decided_check = r->check;
+	p->decided_us = r->msg->v[KEY_time].i64;
+}
+
+static void
+apply_held(struct coord *c, const struct event *ev, struct actions *actions)
+{
+	const struct msg *m = ev->record->msg;
+	struct payment *p = payment_find(c, &m->v[KEY_id].id);
+	int64_t left_us;
+
+	if (p == NULL || p->state == PAYMENT_COMMITTED) {
+		refuse(ev, actions, "holds a payment that is not open");
+		return;
+	}
+	p->reason = (enum code)m->v[KEY_reason].u64;
+	p->reason_bank[0] = '\0';
+	if (msg_has(m, bank))
+		CHECK(str_copy(p->reason_bank, sizeof(p->reason_bank),
+		    m->v[KEY_bank].str));
+	p->first_us = m->v[KEY_first].i64;
+	p->attempts = m->v[KEY_attempts].u64;
+	set_decided(p, ev->record);
+	/* The wall clock may have jumped: at most the whole time is left. */
+	left_us =
+	    c->conf.held_expiry_ns / NS_PER_US - (ev->wall_us - p->first_us);
+	if (left_us < 0)
+		left_us = 0;
+	if (left_us > c->conf.held_expiry_ns / NS_PER_US)
+		left_us = c->conf.held_expiry_ns / NS_PER_US;
+	p->expiry_ns = ev->mono_ns + left_us * NS_PER_US;
+	payment_count(c, p, false);
+	payment_set_timer(c, p, NULL, 0);
+	if (c->replaying || p->was_held) {
+		payment_enter(c, p, PAYMENT_HELD);
+		p->was_held = true;
+		payment_set_queue(p, &c->expiring);
+		held_place(c, p);
+	} else {
+		payment_enter(c, p, PAYMENT_HOLDING);
+		payment_set_queue(p, &c->deciding);
+	}
+}
+
+/* One element of a comma-separated list, split at its colons. */
+static bool
+next_element(struct str *list, struct str *head, struct str *rest)
+{
+	const char *comma, *colon;
+
+	if (list->len == 0)
+		return false;
+	comma = memchr(list->at, ',', list->len);
+	struct str element = {
+	    list->at, comma == NULL ? list->len : (uint32_t)(comma - list->at)};
+	if (comma == NULL)
+		*list = STR_NONE;
+	else
+		*list = (struct str){comma + 1, list->len - element.len - 1};
+	colon = memchr(element.at, ':', element.len);
+	if (colon == NULL)
+		return false;
+	*head = (struct str){element.at, (uint32_t)(colon - element.at)};
+	*rest = (struct str){colon + 1, element.len - head->len - 1};
+	return true;
+}
+
+static void
+set_proven(struct bank *b, uint64_t seq, const struct check *check)
+{
+	if (seq <= b->proven_seq)
+		return;
+	b->proven_seq = seq;
+	b->proven_check = *check;
+}
+
+bool
+proof_parse(struct str text, uint64_t *seq, struct check *check)
+{
+	uint64_t n = 0;
+	uint32_t i = 0;
+
+	for (; i < text.len && text.at[i] >= '0' && text.at[i] <= '9'; i++) {
+		if (i == 18)
+			return false;
+		n = n * 10 + (uint64_t)(text.at[i] - '0');
+	}
+	*seq = n;
+	return n > 0 && i < text.len && text.at[i] == ':' &&
+	    hex_read(check->octets, sizeof(check->octets),
+		(struct str){text.at + i + 1, text.len - i - 1});
+}
+
+/* proofs=BANK:SEQ:CHECK,...: newest record each bank told us of. */
+static bool
+apply_proofs(struct coord *c, struct str list)
+{
+	struct str name, rest;
+
+	while (next_element(&list, &name, &rest)) {
+		struct bank *b = bank_find(c, name);
+		uint64_t seq;
+		struct check check;
+
+		if (b == NULL || !proof_parse(rest, &seq, &check))
+			return false;
+		set_proven(b, seq, &check);
+	}
+	return list.len == 0;
+}
+
+static bool
+apply_branches(struct coord *c, struct payment *p, struct str list)
+{
+	struct str name, text;
+	struct branch branch;
+	uint32_t n = 0;
+
+	while (next_element(&list, &name, &text)) {
+		struct bank *b = bank_find(c, name);
+
+		if (b == NULL || n >= p->legs || p->leg[n].bank != b ||
+		    !branch_parse(&branch, text))
+			return false;
+		p->leg[n].epoch = branch.epoch;
+		p->leg[n].counter = branch.counter;
+		n++;
+	}
+	return n == p->legs;
+}
+
+static void
+apply_commit(struct coord *c, const struct event *ev, struct actions *actions)
+{
+	const struct msg *m = ev->record->msg;
+	struct payment *p = payment_find(c, &m->v[KEY_id].id);
+
+	if (p == NULL || p->state == PAYMENT_COMMITTED ||
+	    !apply_branches(c, p, m->v[KEY_branches].str) ||
+	    !apply_proofs(c, m->v[KEY_proofs].str)) {
+		refuse(ev, actions, "commits a payment that is not open");
+		return;
+	}
+	set_decided(p, ev->record);
+	p->reason = CODE_NONE;
+	payment_set_timer(c, p, NULL, 0);
+	c->committed++;
+	for (uint32_t i = 0; i < p->legs; i++)
+		leg_unlink(&p->leg[i]);
+	if (c->replaying) {
+		payment_set_queue(p, NULL);
+		payment_count(c, p, true);
+		payment_enter(c, p, PAYMENT_COMMITTED);
+		for (uint32_t i = 0; i < p->legs; i++)
+			link_commit(c, &p->leg[i], actions);
+		return;
+	}
+	payment_enter(c, p, PAYMENT_COMMITTING);
+	payment_set_queue(p, &c->deciding);
+}
+
+/* CANCEL of an id that has no open payment: nothing but the id is kept. */
+static void
+apply_tombstone(
+    struct coord *c, const struct event *ev, struct actions *actions)
+{
+	const struct msg *m = ev->record->msg;
+	struct payment *p = payment_take(c, &m->v[KEY_id].id);
+
+	if (p == NULL || !entry_of(c, m, &p->entry)) {
+		refuse(ev, actions,
+		    "does not fit: raise payments.in_flight or remembered");
+		return;
+	}
+	p->tombstone = true;
+	if (msg_has(m, user))
+		CHECK(str_copy(p->user, sizeof(p->user), m->v[KEY_user].str));
+	p->attempts = m->v[KEY_attempts].u64;
+	p->reason = (enum code)m->v[KEY_reason].u64;
+	set_decided(p, ev->record);
+	payment_enter(c, p, PAYMENT_ABORTING);
+	payment_set_queue(p, &c->deciding);
+	if (c->replaying)
+		payment_release(c, p, REMEMBERED_FINAL, ev->record->pos);
+	else
+		p->asker = asker_of(ev);
+}
+
+static void
+apply_abort(struct coord *c, const struct event *ev, struct actions *actions)
+{
+	const struct msg *m = ev->record->msg;
+	struct payment *p = payment_find(c, &m->v[KEY_id].id);
+	bool final = m->v[KEY_final].u64 != 0;
+
+	c->aborted++;
+	if (p == NULL && final) {
+		apply_tombstone(c, ev, actions);
+		return;
+	}
+	if (p == NULL || p->state == PAYMENT_COMMITTED) {
+		refuse(ev, actions, "aborts a payment that is not open");
+		return;
+	}
+	if (!final) {
+		payment_release(c, p, REMEMBERED_PASSING, ev->record->pos);
+		return;
+	}
+	p->reason = (enum code)m->v[KEY_reason].u64;
+	p->reason_bank[0] = '\0';
+	if (msg_has(m, bank))
+		CHECK(str_copy(p->reason_bank, sizeof(p->reason_bank),
+		    m->v[KEY_bank].str));
+	set_decided(p, ev->record);
+	payment_enter(c, p, PAYMENT_ABORTING);
+	payment_set_timer(c, p, NULL, 0);
+	payment_set_queue(p, &c->deciding);
+	if (c->replaying)
+		payment_release(c, p, REMEMBERED_FINAL, ev->record->pos);
+}
+
+static void
+apply_end(struct coord *c, const struct event *ev, struct actions *actions)
+{
+	const struct msg *m = ev->record->msg;
+	struct payment *p = payment_find(c, &m->v[KEY_id].id);
+
+	if (p == NULL || p->state != PAYMENT_COMMITTED ||
+	    !apply_proofs(c, m->v[KEY_proofs].str)) {
+		refuse(ev, actions, "ends a payment that is not committed");
+		return;
+	}
+	payment_release(c, p, REMEMBERED_COMMITTED, p->decided);
+}
+
+/*
+ * A new epoch: what was undecided in the one before is aborted for a passing
+ * reason, by this record alone (presumed abort). Held payments stay held.
+ */
+static void
+apply_boot(struct coord *c, const struct event *ev)
+{
+	struct payment *p;
+
+	c->epoch = ev->record->msg->v[KEY_epoch].u64;
+	c->counter = 0;
+	while ((p = TAILQ_FIRST(&c->undecided)) != NULL)
+		payment_release(c, p, REMEMBERED_PASSING, p->received);
+	for (uint32_t i = 0; i < c->bank_count; i++)
+		c->banks[i].waived = false;
+}
+
+static void
+apply_bank(struct coord *c, const struct event *ev, struct actions *actions)
+{
+	const struct msg *m = ev->record->msg;
+	struct bank *b = bank_add(c, m->v[KEY_bank].str);
+
+	if (b == NULL) {
+		refuse(ev, actions, "names one bank too many");
+		return;
+	}
+	if (!b->bound || !id_eq(&b->journal, &m->v[KEY_journal].id))
+		b->proven_seq = 0;
+	b->bound = true;
+	b->journal = m->v[KEY_journal].id;
+	b->bound_seq = ev->record->pos.seq;
+	if (msg_has(m, proven_seq) && msg_has(m, proven_check))
+		set_proven(
+		    b, m->v[KEY_proven_seq].u64, &m->v[KEY_proven_check].check);
+	if (c->replaying)
+		return;
+	links_accept(c, ev, actions);
+	lists_recorded(c, ev, actions);
+}
+
+static void
+apply_heuristic(
+    struct coord *c, const struct event *ev, struct actions *actions)
+{
+	const struct msg *m = ev->record->msg;
+	struct bank *b = bank_find(c, m->v[KEY_bank].str);
+	struct heuristic *h;
+
+	if (b == NULL) {
+		refuse(ev, actions, "names a bank that was never bound");
+		return;
+	}
+	if (c->heuristic_count == HEURISTICS_MAX)
+		memmove(c->heuristics, c->heuristics + 1,
+		    (--c->heuristic_count) * sizeof(c->heuristics[0]));
+	h = &c->heuristics[c->heuristic_count++];
+	h->id = m->v[KEY_id].id;
+	h->bank = (uint32_t)(b - c->banks);
+	h->committed = str_is(m->v[KEY_outcome].str, "committed");
+	h->time_us = m->v[KEY_time].i64;
+}
+
+void
+records_apply(struct coord *c, const struct event *ev, struct actions *actions)
+{
+	struct bank *b;
+
+	switch ((unsigned)ev->record->msg->verb) {
+	case VERB_GATEWAY_JOURNAL_SEGMENT:
+	case VERB_GATEWAY_JOURNAL_REVOKE:
+		break;
+	case VERB_GATEWAY_JOURNAL_BOOT:
+		apply_boot(c, ev);
+		break;
+	case VERB_GATEWAY_JOURNAL_BANK:
+		apply_bank(c, ev, actions);
+		break;
+	case VERB_GATEWAY_JOURNAL_RECEIVED:
+		apply_received(c, ev, actions);
+		break;
+	case VERB_GATEWAY_JOURNAL_HELD:
+		apply_held(c, ev, actions);
+		break;
+	case VERB_GATEWAY_JOURNAL_COMMIT:
+		apply_commit(c, ev, actions);
+		break;
+	case VERB_GATEWAY_JOURNAL_ABORT:
+		apply_abort(c, ev, actions);
+		break;
+	case VERB_GATEWAY_JOURNAL_END:
+		apply_end(c, ev, actions);
+		break;
+	case VERB_GATEWAY_JOURNAL_HEURISTIC:
+		apply_heuristic(c, ev, actions);
+		break;
+	case VERB_GATEWAY_JOURNAL_WAIVE:
+		b = bank_find(c, ev->record->msg->v[KEY_bank].str);
+		if (b == NULL)
+			break;
+		b->waived = true;
+		b->stopped = false;
+		if (!c->replaying)
+			lists_recorded(c, ev, actions);
+		break;
+	}
+}
