@@ -108,15 +108,88 @@ $(build)/unit/%.t: $(build)/t/unit/%.o $(archives)
 .PHONY: units
 units: $(units:%=$(build)/unit/%.t)
 
+# ---- Try it ----
+# OPENING: each payer's balance at the start; ORDERS: only the first so many.
+.PHONY: demo up down
+demo: build-deps
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@STRIFE_BIN=$(abspath $(out)) OPENING=$(OPENING) ORDERS=$(ORDERS) \
+		bin/demo/demo.sh
+OPENING = 10000.00
+ORDERS = 0
+
+up: build-deps
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@STRIFE_BIN=$(abspath $(out)) bin/demo/up.sh
+
+down:
+	@bin/demo/down.sh
+
+# ---- Debian packages ----
+.PHONY: deps build-deps
+build-deps:
+	@.ci/deps build
+
+deps:
+	@.ci/deps build check
+
 # ---- Tests ----
 JOBS = 2
 .PHONY: check
 check: all units
-	STRIFE_BIN=$(abspath $(out)) prove -j$(JOBS) --shuffle $(PROVE) \
+	STRIFE_BIN=$(abspath $(out)) STRIFE_BUILD=$(abspath $(build)) \
+		prove -j$(JOBS) --shuffle $(PROVE) \
 		$(units:%=$(build)/unit/%.t) $(sort $(wildcard t/*.t))
+
+.PHONY: format
+format:
+	clang-format -i $(sort $(wildcard lib/*/*.[ch] bin/*/*.[ch] t/*/*.[ch]))
+
+# ---- Installation ----
+scripts_installed = $(tools:$(out)/%=%)
+user_programs = pay journal
+admin_programs = ctl teller
+daemons = gatewayd bankd
+.PHONY: install uninstall
+install: all
+	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(sbindir) \
+		$(DESTDIR)$(libexecdir) $(DESTDIR)$(sysconfdir)/strife
+	for p in $(user_programs); do \
+		install -m 755 $(out)/strife-$$p $(DESTDIR)$(bindir)/; done
+	for p in $(daemons) $(admin_programs); do \
+		install -m 755 $(out)/strife-$$p $(DESTDIR)$(sbindir)/; done
+	install -m 755 $(tools) $(DESTDIR)$(sbindir)/
+	install -m 755 $(out)/strife-authd $(DESTDIR)$(libexecdir)/
+	for f in etc/strife/*.yaml; do \
+		install -m 640 $$f \
+		$(DESTDIR)$(sysconfdir)/strife/$${f##*/}.sample; done
+	for page in man/*.[1578]; do \
+		install -d $(DESTDIR)$(mandir)/man$${page##*.}; \
+		install -m 644 $$page $(DESTDIR)$(mandir)/man$${page##*.}/; done
+
+uninstall:
+	rm -f $(user_programs:%=$(DESTDIR)$(bindir)/strife-%) \
+		$(daemons:%=$(DESTDIR)$(sbindir)/strife-%) \
+		$(admin_programs:%=$(DESTDIR)$(sbindir)/strife-%) \
+		$(scripts_installed:%=$(DESTDIR)$(sbindir)/%) \
+		$(DESTDIR)$(libexecdir)/strife-authd
+	for page in man/*.[1578]; do \
+		rm -f $(DESTDIR)$(mandir)/man$${page##*.}/$${page##*/}; done
+	for f in etc/strife/*.yaml; do \
+		rm -f $(DESTDIR)$(sysconfdir)/strife/$${f##*/}.sample; done
 
 .PHONY: clean
 clean:
 	rm -rf .build bin/strife-*
+
+.PHONY: help
+help:
+	@echo 'make            build everything into bin/'
+	@echo 'make demo       pay 6,471 real orders between 15 processes'
+	@echo 'make up, down   a small deployment to try by hand'
+	@echo 'make check      the whole test suite'
+	@echo 'make deps       install the Debian packages that are missing'
+	@echo 'make install    DESTDIR= PREFIX= and the GNU directory variables'
+	@echo 'make clean'
 
 -include $(shell [ -d $(build) ] && find $(build) -name '*.d')

@@ -1,7 +1,9 @@
 /*
  * A daemon's line to its strife-authd, the only process that sees password
  * hashes: started as a child over a socketpair, asked asynchronously, started
- * again when it dies. Answers come from loop_turn, in any order.
+ * again when it dies (at once, or after 1 to 30 s where it died young; until
+ * then every question is CHECKER_BROKEN). Answers come from loop_turn, in any
+ * order; checker_free is not to be called from one.
  */
 #ifndef STRIFE_AUTH_CHECKER_H
 #define STRIFE_AUTH_CHECKER_H
@@ -10,6 +12,7 @@
 #include <stdint.h>
 
 #include "auth/rights.h"
+#include "base/clock.h"
 #include "base/loop.h"
 
 struct checker;
@@ -41,6 +44,9 @@ void checker_password(
     struct checker *, uint64_t cookie, struct str user, struct str password);
 void checker_certificate(
     struct checker *, uint64_t cookie, struct str user, struct str certificate);
+/* A child that answers nothing for this long is ended and started again. */
+#define CHECKER_PATIENCE_NS (30 * NS_PER_S)
+void checker_set_patience(struct checker *, int64_t patience_ns);
 void checker_reload(struct checker *); /* tells authd to read its file again */
 
 #endif

@@ -12,4 +12,7 @@ _Noreturn void check_failed(const char *file, int line, const char *condition);
 #define CHECK(condition) \
 	((condition) ? (void)0 : check_failed(__FILE__, __LINE__, #condition))
 
+/* For a place that is never reached: says what would have had to be. */
+#define CHECK_UNREACHABLE(what) check_failed(__FILE__, __LINE__, what)
+
 #endif

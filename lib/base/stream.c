@@ -221,8 +221,7 @@ describe_failure(struct stream *s)
 		(void)strlcat(s->text, what, sizeof(s->text));
 		return;
 	}
-	if (!SSL_is_init_finished(s->ssl) &&
-	    SSL_get_verify_result(s->ssl) != X509_V_OK) {
+	if (!s->established && SSL_get_verify_result(s->ssl) != X509_V_OK) {
 		describe_verification(s, SSL_get_verify_result(s->ssl));
 		return;
 	}
@@ -256,8 +255,7 @@ status_of(struct stream *s, int result)
 	else
 		describe_failure(s);
 	/* A killed peer cannot say good-bye; lines tell what was cut short. */
-	if (status == STREAM_FAILED && s->fin && !s->refused &&
-	    SSL_is_init_finished(s->ssl))
+	if (status == STREAM_FAILED && s->fin && !s->refused && s->established)
 		status = STREAM_EOF;
 	ERR_clear_error();
 	return status;
@@ -268,10 +266,14 @@ status_of(struct stream *s, int result)
 enum stream_status
 stream_handshake(struct stream *s)
 {
+	enum stream_status status;
+
 	if (s->ssl == NULL)
 		return STREAM_OK;
 	ERR_clear_error();
-	return status_of(s, SSL_do_handshake(s->ssl));
+	status = status_of(s, SSL_do_handshake(s->ssl));
+	s->established = status == STREAM_OK;
+	return status;
 }
 
 bool

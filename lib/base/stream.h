@@ -28,6 +28,7 @@ struct stream {
 	size_t budget;      /* octets that may yet be read from the socket */
 	int error;          /* errno of the socket call that failed, or 0 */
 	bool fin;           /* the peer has closed its end of the socket */
+	bool established;   /* the handshake is done */
 	bool refused;       /* the failure was an alert from the peer */
 	char text[120];     /* the failure for people, or "" */
 };

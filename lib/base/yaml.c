@@ -15,7 +15,6 @@
 #define CHUNK_SIZE (64u << 10)
 /* Below this many entries comparing each with each costs less than hashing. */
 #define PAIRWISE_MAX 16
-#define NEAREST_WORD_MAX 64
 #define PATH_SHOWN_MAX 200
 
 _Static_assert(YAML_FILE_MAX <= UINT32_MAX, "struct str must hold any scalar");
@@ -127,20 +126,25 @@ path_shown(const char *path, const char **dots)
 	return len > PATH_SHOWN_MAX ? path + len - PATH_SHOWN_MAX : path;
 }
 
-/* line 0: the file as a whole is at fault. Returns -1. */
-__attribute__((format(printf, 5, 0))) static int
-fail_at(struct yaml_error *error, const char *path, uint32_t line,
-    uint32_t column, const char *format, va_list ap)
+struct place {
+	const char *path;
+	uint32_t line, column; /* line 0: the file as a whole */
+};
+
+/* Returns -1. */
+__attribute__((format(printf, 3, 0))) static int
+fail_at(struct yaml_error *error, struct place place, const char *format,
+    va_list ap)
 {
-	const char *dots, *shown = path_shown(path, &dots);
+	const char *dots, *shown = path_shown(place.path, &dots);
 	size_t size = sizeof(error->text), used;
 	int len;
 
-	if (line == 0)
+	if (place.line == 0)
 		len = snprintf(error->text, size, "%s%s: ", dots, shown);
 	else
 		len = snprintf(error->text, size, "%s%s:%u:%u: ", dots, shown,
-		    line, column);
+		    place.line, place.column);
 	used = len < 0 ? 0 : (size_t)len;
 	if (used >= size)
 		used = size - 1;
@@ -156,7 +160,8 @@ fail(struct builder *b, uint32_t line, uint32_t column, const char *format, ...)
 	va_list ap;
 
 	va_start(ap, format);
-	fail_at(b->error, b->yaml->path, line, column, format, ap);
+	fail_at(
+	    b->error, (struct place){b->yaml->path, line, column}, format, ap);
 	va_end(ap);
 	return -1;
 }
@@ -168,7 +173,8 @@ yaml_fail(const struct yaml *yaml, const struct yaml_node *at,
 	va_list ap;
 
 	va_start(ap, format);
-	fail_at(error, yaml->path, at->line, at->column, format, ap);
+	fail_at(error, (struct place){yaml->path, at->line, at->column}, format,
+	    ap);
 	va_end(ap);
 	return -1;
 }
@@ -180,7 +186,8 @@ yaml_fail_key(const struct yaml *yaml, const struct yaml_node *at,
 	va_list ap;
 
 	va_start(ap, format);
-	fail_at(error, yaml->path, at->key_line, at->key_column, format, ap);
+	fail_at(error, (struct place){yaml->path, at->key_line, at->key_column},
+	    format, ap);
 	va_end(ap);
 	return -1;
 }
@@ -571,13 +578,12 @@ fail_file(struct yaml_error *error, const char *path, const char *format, ...)
 	va_list ap;
 
 	va_start(ap, format);
-	fail_at(error, path, 0, 0, format, ap);
+	fail_at(error, (struct place){path, 0, 0}, format, ap);
 	va_end(ap);
 }
 
-static int
-open_with(struct yaml **opened, const char *path, bool secret,
-    struct yaml_error *error)
+int
+yaml_open(struct yaml **opened, const char *path, struct yaml_error *error)
 {
 	static const char bom[] = {'\xef', '\xbb', '\xbf'};
 	struct builder b = {.error = error};
@@ -585,15 +591,11 @@ open_with(struct yaml **opened, const char *path, bool secret,
 	size_t len = 0;
 	int status;
 
-	status = secret ? file_read_secret(path, YAML_FILE_MAX, &octets, &len)
-			: file_read(path, YAML_FILE_MAX, &octets, &len);
+	status = file_read(path, YAML_FILE_MAX, &octets, &len);
 	if (status < 0) {
 		if (errno == EFBIG)
 			fail_file(error, path, "larger than %u MiB",
 			    YAML_FILE_MAX >> 20);
-		else if (secret && errno == EPERM)
-			fail_file(error, path,
-			    "group or others can read it: chmod 600 it");
 		else
 			fail_file(error, path, "%s", strerror(errno));
 		return -1;
@@ -619,19 +621,6 @@ open_with(struct yaml **opened, const char *path, bool secret,
 	}
 	*opened = b.yaml;
 	return 0;
-}
-
-int
-yaml_open(struct yaml **opened, const char *path, struct yaml_error *error)
-{
-	return open_with(opened, path, false, error);
-}
-
-int
-yaml_open_secret(
-    struct yaml **opened, const char *path, struct yaml_error *error)
-{
-	return open_with(opened, path, true, error);
 }
 
 void
@@ -671,67 +660,4 @@ yaml_get(const struct yaml_node *map, const char *key)
 		if (str_is(n->key, key))
 			return n;
 	return NULL;
-}
-
-static size_t
-least(size_t a, size_t b)
-{
-	return a < b ? a : b;
-}
-
-/*
- * Edit distance with transpositions of neighbours (Damerau 1964, in the
- * restricted form of optimal string alignment).
- */
-static size_t
-distance(struct str a, struct str b)
-{
-	size_t rows[3][NEAREST_WORD_MAX + 1];
-	size_t *before = rows[0], *above = rows[1], *row = rows[2], *spare;
-
-	for (size_t j = 0; j <= b.len; j++)
-		above[j] = j;
-	memset(rows[0], 0, sizeof(rows[0]));
-	for (size_t i = 1; i <= a.len; i++) {
-		row[0] = i;
-		for (size_t j = 1; j <= b.len; j++) {
-			bool same = a.at[i - 1] == b.at[j - 1];
-
-			row[j] = least(least(above[j] + 1, row[j - 1] + 1),
-			    above[j - 1] + (same ? 0 : 1));
-			if (i > 1 && j > 1 && a.at[i - 1] == b.at[j - 2] &&
-			    a.at[i - 2] == b.at[j - 1])
-				row[j] = least(row[j], before[j - 2] + 1);
-		}
-		spare = before;
-		before = above;
-		above = row;
-		row = spare;
-	}
-	return above[b.len];
-}
-
-const char *
-yaml_nearest(struct str word, const char *const *candidates, size_t count)
-{
-	const char *nearest = NULL;
-	/* A short word must be almost right to be recognised. */
-	size_t far = 2 + word.len / 4;
-
-	if (word.len > NEAREST_WORD_MAX)
-		return NULL;
-	for (size_t i = 0; i < count; i++) {
-		struct str candidate = str_from(candidates[i]);
-		size_t d;
-
-		if (candidate.len > NEAREST_WORD_MAX)
-			continue;
-		d = distance(word, candidate);
-		/* Where every letter differs nothing was meant alike. */
-		if (d < far && d < candidate.len) {
-			far = d;
-			nearest = candidates[i];
-		}
-	}
-	return nearest;
 }

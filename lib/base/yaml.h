@@ -41,8 +41,6 @@ struct yaml; /* owns every node and text */
 
 /* 0, or -1 with *error filled (unreadable files too). */
 int yaml_open(struct yaml **, const char *path, struct yaml_error *error);
-/* As yaml_open, but a file that group or others can read is refused. */
-int yaml_open_secret(struct yaml **, const char *path, struct yaml_error *);
 void yaml_close(struct yaml *); /* wipes what it frees */
 const struct yaml_node *yaml_root(const struct yaml *);
 const char *yaml_path(const struct yaml *);

@@ -394,7 +394,7 @@ became_durable(struct coord *c, struct actions *actions)
 		held_place(c, p);
 		break;
 	default:
-		CHECK(!"a payment that waits for its record");
+		CHECK_UNREACHABLE("a payment that waits for its record");
 	}
 }
 

@@ -219,7 +219,7 @@ message(struct coord *c, const struct event *ev, struct actions *actions)
 	case SIDE_GATEWAY_JOURNAL:
 	case SIDE_BANK_JOURNAL:
 	case SIDE_COUNT:
-		CHECK(!"a message for the coordinator");
+		CHECK_UNREACHABLE("a message for the coordinator");
 	}
 }
 

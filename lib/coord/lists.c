@@ -579,7 +579,7 @@ lists_found(struct coord *c, const struct event *ev, struct actions *actions)
 	q->phase = QUERY_NEXT;
 	switch (phase) {
 	case QUERY_NEXT:
-		CHECK(!"a read that was asked for");
+		CHECK_UNREACHABLE("a read that was asked for");
 		break;
 	case QUERY_RECEIVED:
 		found_received(c, q, ev->record, actions);

@@ -27,7 +27,7 @@ payment_state_text(const struct payment *p)
 	case PAYMENT_HELD:
 		return "held";
 	}
-	CHECK(!"a payment in the pool");
+	CHECK_UNREACHABLE("a payment in the pool");
 	return "";
 }
 
@@ -320,7 +320,7 @@ cancel_live(struct payment *p, const struct event *ev, struct actions *actions)
 		break;
 	case PAYMENT_FREE:
 	case PAYMENT_STATES:
-		CHECK(!"a live payment");
+		CHECK_UNREACHABLE("a live payment");
 	}
 }
 

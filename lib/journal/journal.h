@@ -1,7 +1,9 @@
 /*
  * The append-only journal (JOURNAL.md, strife-journal(5)): text records in the
  * line grammar, chained by SHA-256, in zero-filled segments; group commit.
- * Nothing blocks but journal_open and journal_flush. A failed write or flush is
+ * Nothing blocks but journal_open and journal_flush, and journal_append where
+ * it flushes early: when a batch reaches 1 MiB, and when a segment is full, so
+ * that a torn tail lies in the newest segment only. A failed write or flush is
  * logged at crit and ends the process by abort(3): what the kernel did with the
  * lost pages cannot be known (fsync(2)), so nothing may be answered after it.
  * One thread. var/NAME/: lock, 00000001.journal, ..., SEQ.snapshot, N.index.
@@ -24,7 +26,8 @@ struct journal_conf {
 	enum side side;         /* SIDE_GATEWAY_JOURNAL or SIDE_BANK_JOURNAL */
 	struct str component;   /* "gatewayd" or "bankd" */
 	struct str name;        /* the node, or the bank */
-	int64_t segment_octets; /* size of new segments: 1 MiB at least */
+	int64_t segment_octets; /* size of new segments: 1 MiB at least (8 KiB
+				 * here, for tests), less than 4 GiB */
 	int64_t reserve_octets; /* kept free for what is in flight */
 };
 

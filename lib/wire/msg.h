@@ -92,6 +92,7 @@ struct check {
  */
 enum type {
 	TYPE_ID,        /* id */
+	TYPE_ID0,       /* as ID, or empty (all octets 0) */
 	TYPE_AMOUNT,    /* i64: 1..10^15 */
 	TYPE_SIGNED,    /* i64: -10^18..10^18: balances, HISTORY's amounts */
 	TYPE_CURRENCY,  /* u64: wire/money.h; ISO 4217 */
@@ -109,8 +110,10 @@ enum type {
 	TYPE_MEMO,      /* str: 0..140 octets */
 	TYPE_TEXT,      /* str: 1..1024 octets */
 	TYPE_TEXT0,     /* str: 0..1024 octets */
+	TYPE_SHORT,     /* str: 1..128 octets */
 	TYPE_PASSWORD,  /* str: 1..256 octets; never logged */
-	TYPE_TOKEN,     /* str: 1..3072 octets; never logged */
+	TYPE_TOKEN,     /* str: 1 octet at least; never logged. One beyond
+			 * TOKEN_MAX_LEN is TOKEN_INVALID, not BAD_REQUEST */
 	TYPE_SEQ,       /* u64: 1..2^63-1 */
 	TYPE_COUNT,     /* u64: 0..2^63-1 */
 	TYPE_LIMIT,     /* u64: 1..500 */
@@ -298,7 +301,8 @@ size_t msg_encode(const struct msg *, char into[LINE_MAX_LEN]);
 size_t msg_encode_bare(const struct msg *, char *into, size_t size);
 
 /* ---- Escapes, for writers of single values ---- */
-/* Encoded length, or 0 with *bad where the value is not legal UTF-8 text. */
+/* Encoded length, or 0 with *bad where the value is not legal UTF-8 text or
+ * does not fit. */
 size_t value_escape(char *into, size_t size, struct str value, bool *bad);
 bool text_valid(struct str value); /* UTF-8, no control characters */
 

@@ -35,7 +35,7 @@ tag_make(char tag[TAG_MAX_LEN + 1], enum verb verb, uint64_t number)
 			    (unsigned long long)(number % (NUMBER_MAX + 1)));
 			return;
 		}
-	CHECK(!"a verb of the bank link");
+	CHECK_UNREACHABLE("a verb of the bank link");
 }
 
 enum verb

@@ -708,7 +708,6 @@ test_rubbish(void)
 	pair_open(&p);
 	raw_open(&r, &p, "alice", TLS1_3_VERSION);
 	CERTS_NEED(send(r.fd, "1 HELLO proto=1\n", 16, MSG_NOSIGNAL) == 16);
-	until(p.server.end == CONN_END_HANDSHAKE && p.server.conn != NULL);
 	shutdown(r.fd, SHUT_WR);
 	until(p.server.downs == 1);
 	is_i64(p.server.end, CONN_END_HANDSHAKE, "plain text is refused");
@@ -919,8 +918,6 @@ test_plain(void)
 	CERTS_NEED(listener != -1);
 	CERTS_NEED(stat(path, &st) == 0);
 	is_i64(st.st_mode & 07777, 0600, "a Unix listener has mode 0600");
-	ok(conn_listen_unix(path) == -1 && errno == EADDRINUSE,
-	    "a live one is not replaced");
 	CERTS_NEED(strlen(path) < sizeof(to.sun_path));
 	memcpy(to.sun_path, path, strlen(path) + 1);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -930,6 +927,8 @@ test_plain(void)
 	fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 	CERTS_NEED(conn_accept(&server.conn, loop, fd, NULL, &limits, &echo_ops,
 		       &server) == 0);
+	ok(conn_listen_unix(path) == -1 && errno == EADDRINUSE,
+	    "a live one is not replaced");
 	is_i64(server.ups, 0, "up is not called from conn_accept");
 	until(client.received == BULK);
 	ok(client.received == BULK && client.in_order,

@@ -260,15 +260,6 @@ test_files(void)
 	    "at the limit the file is looked at");
 	is_text(after_path(&error), "1:1: a NUL octet", "and found to be NULs");
 	close(fd);
-
-	write_octets("a: b\n", 5);
-	ok(chmod(path, 0640) == 0 && yaml_open_secret(&yaml, path, &error) < 0,
-	    "a secret that the group can read");
-	is_text(after_path(&error),
-	    " group or others can read it: chmod 600 it", "is told so");
-	ok(chmod(path, 0600) == 0 && yaml_open_secret(&yaml, path, &error) == 0,
-	    "a secret of mode 600");
-	yaml_close(yaml);
 }
 
 static void

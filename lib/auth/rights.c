@@ -1,0 +1,117 @@
+#include "auth/rights.h"
+
+/* Takes the next element off a comma-separated list: false at its end. */
+static bool
+next_element(const char *list, size_t *at, struct str *element)
+{
+	const char *start = list + *at;
+	size_t len = strcspn(start, ",");
+
+	if (*start == '\0')
+		return false;
+	*element = (struct str){start, (uint32_t)len};
+	*at += len + (start[len] == ',' ? 1 : 0);
+	return true;
+}
+
+/* NAME@BANK, or NAME alone within a bank. */
+static struct account
+split_account(struct str text)
+{
+	const char *sign =
+	    text.len == 0 ? NULL : memchr(text.at, '@', text.len);
+	uint32_t len;
+
+	if (sign == NULL)
+		return (struct account){text, STR_NONE};
+	len = (uint32_t)(sign - text.at);
+	return (struct account){{text.at, len}, {sign + 1, text.len - len - 1}};
+}
+
+bool
+rights_has_role(const struct rights *rights, enum role role)
+{
+	const char *wanted = NULL;
+	struct str element;
+	size_t at = 0;
+
+	switch (role) {
+	case ROLE_NONE:
+	case ROLE_ANY: /* whoever has rights at all has a session */
+		return true;
+	case ROLE_BALANCE:
+		wanted = "balance";
+		break;
+	case ROLE_PAY:
+		wanted = "pay";
+		break;
+	case ROLE_HISTORY:
+		wanted = "history";
+		break;
+	}
+	if (wanted == NULL)
+		return false;
+	while (next_element(rights->roles, &at, &element))
+		if (str_is(element, wanted))
+			return true;
+	return false;
+}
+
+/* The pattern was checked when the users file was read. */
+static bool
+pattern_covers(struct str pattern, struct account account)
+{
+	struct account p = split_account(pattern);
+
+	if (!str_eq(p.bank, account.bank) || p.name.len == 0)
+		return false;
+	if (p.name.at[p.name.len - 1] != '*')
+		return str_eq(p.name, account.name);
+	p.name.len--;
+	return account.name.len >= p.name.len &&
+	    memcmp(account.name.at, p.name.at, p.name.len) == 0;
+}
+
+bool
+rights_cover(const struct rights *rights, struct account account)
+{
+	struct account linked;
+	struct str pattern;
+	size_t at = 0;
+
+	/* No pattern reaches a bank's own ":..." accounts. */
+	if (!name_valid(account.name))
+		return false;
+	while (rights_next_account(rights, &at, &linked))
+		if (account_eq(linked, account))
+			return true;
+	at = 0;
+	while (next_element(rights->acts_for, &at, &pattern))
+		if (pattern_covers(pattern, account))
+			return true;
+	return false;
+}
+
+bool
+rights_next_account(
+    const struct rights *rights, size_t *at, struct account *account)
+{
+	struct str element;
+
+	if (!next_element(rights->accounts, at, &element))
+		return false;
+	*account = split_account(element);
+	return true;
+}
+
+bool
+rights_pattern_valid(struct str pattern)
+{
+	struct account p = split_account(pattern);
+
+	if (!bank_valid(p.bank) || p.name.len == 0)
+		return false;
+	if (p.name.at[p.name.len - 1] == '*')
+		p.name.len--;
+	return p.name.len == 0 || name_valid(p.name);
+}

@@ -1,0 +1,747 @@
+#include "client/session.h"
+
+#include <bsd/string.h>
+#include <bsd/sys/queue.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/conn.h"
+#include "wire/reader.h"
+
+#define IN_MAX (256u << 10)
+#define OUT_MAX (1u << 20)
+
+/* A tag is the slot's index and a count, so that none is soon used again. */
+#define SLOT_BITS 16
+_Static_assert(SESSION_WINDOW_MAX < 1 << SLOT_BITS, "a tag has no room");
+_Static_assert(OUT_MAX > 2 * LINE_MAX_LEN, "no room for a line");
+
+/* A request that waits for its final answer. */
+struct slot {
+	uint64_t tag; /* 0: free */
+	enum verb verb;
+	bool has_id;
+	struct id id; /* the answer must be about the same payment */
+	session_reply *reply;
+	void *ctx;
+	uint64_t cookie;
+	int64_t deadline_ns;
+	TAILQ_ENTRY(slot)
+	link; /* in sending order, or among the free */
+};
+
+TAILQ_HEAD(slot_list, slot);
+
+struct session {
+	struct loop *loop;
+	struct session_settings settings;
+	struct session_ops ops;
+	void *ctx;
+
+	enum session_state state;
+	enum session_end end;
+	enum session_end worst; /* of the addresses tried so far */
+	char why[SESSION_WHY_MAX], worst_why[SESSION_WHY_MAX];
+
+	struct conn *conn;
+	struct conn_limits limits;
+	uint32_t next_address;
+	uint32_t address;                 /* of conn */
+	bool pinned;                      /* dial only `address` */
+	bool password_sent;               /* in the LOGIN that is unanswered */
+	char asked[PASSWORD_MAX_LEN + 1]; /* "" until somebody was asked */
+	char node[NODE_MAX_LEN + 1];
+
+	uint32_t window; /* the smaller of ours and the server's */
+	uint32_t unanswered;
+	uint64_t tags_given;
+	struct slot *slots; /* settings.window of them */
+	struct slot_list waiting, free;
+	struct timer deadline;
+
+	struct line_reader reader;
+	struct line line;
+	struct msg msg;
+};
+
+static void session_hello(struct session *);
+static int session_dial(struct session *);
+static size_t conn_input(void *, struct conn *, const char *, size_t);
+
+/* ---- The end ---- */
+
+__attribute__((format(printf, 2, 3))) static void
+set_why(struct session *s, const char *format, ...)
+{
+	va_list ap;
+	int len;
+
+	va_start(ap, format);
+	len = vsnprintf(s->why, sizeof(s->why), format, ap);
+	va_end(ap);
+	CHECK(len >= 0);
+}
+
+/* Closes the connection; what it ends as is settled here. */
+static void
+session_fail(struct session *s, enum session_end end)
+{
+	if (s->state == SESSION_CLOSING || s->state == SESSION_IDLE)
+		return;
+	s->end = end;
+	s->state = SESSION_CLOSING;
+	conn_close(s->conn, false);
+}
+
+/* Every unanswered request is told; the slots are free again. */
+static void
+slots_drop(struct session *s)
+{
+	struct slot *slot;
+	session_reply *reply;
+
+	while ((slot = TAILQ_FIRST(&s->waiting)) != NULL) {
+		TAILQ_REMOVE(&s->waiting, slot, link);
+		TAILQ_INSERT_TAIL(&s->free, slot, link);
+		slot->tag = 0;
+		s->unanswered--;
+		reply = slot->reply;
+		if (reply != NULL)
+			reply(slot->ctx, slot->cookie, NULL);
+	}
+	CHECK(s->unanswered == 0);
+}
+
+static void
+session_finish(struct session *s, enum session_end end)
+{
+	loop_timer_clear(s->loop, &s->deadline);
+	s->end = end;
+	s->state = SESSION_IDLE;
+	slots_drop(s);
+	if (s->ops.ended != NULL)
+		s->ops.ended(s->ctx, s, end);
+}
+
+/* The deadline of the oldest request: all wait equally long. */
+static void
+deadline_due(void *ctx)
+{
+	struct session *s = ctx;
+	struct slot *oldest = TAILQ_FIRST(&s->waiting);
+
+	if (oldest == NULL)
+		return;
+	if (oldest->deadline_ns > loop_now_ns(s->loop)) {
+		/* Moving a timer back in needs no memory that it had not. */
+		(void)loop_timer_set(
+		    s->loop, &s->deadline, oldest->deadline_ns);
+		return;
+	}
+	set_why(s, "%s: no answer to %s within %lld ms", session_address(s),
+	    verb_info(oldest->verb)->word,
+	    (long long)(s->settings.reply_ns / NS_PER_MS));
+	session_fail(s,
+	    s->state == SESSION_READY ? SESSION_END_LOST
+				      : SESSION_END_UNREACHABLE);
+}
+
+/* ---- Connection events ---- */
+
+static void
+conn_came_up(void *ctx, struct conn *conn)
+{
+	struct session *s = ctx;
+
+	(void)conn;
+	session_hello(s);
+}
+
+static bool
+starts(const char *text, const char *with)
+{
+	return strncmp(text, with, strlen(with)) == 0;
+}
+
+/*
+ * An alert of TLS says that the peer refuses us; a certificate that does not
+ * verify, or no TLS at all, that the peer is no gateway of ours; all else is
+ * the network. base/conn.h tells them apart in words only.
+ */
+static enum session_end
+early_end(enum conn_end why, const char *text)
+{
+	if (why != CONN_END_HANDSHAKE && why != CONN_END_ERROR)
+		return SESSION_END_UNREACHABLE;
+	if (starts(text, "refused by the peer"))
+		return SESSION_END_REFUSED;
+	if (starts(text, "the peer's certificate") || starts(text, "TLS: "))
+		return SESSION_END_UNTRUSTED;
+	return SESSION_END_UNREACHABLE;
+}
+
+static const char *
+conn_end_text(struct session *s, enum conn_end why)
+{
+	const char *text = conn_error(s->conn);
+
+	if (text[0] != '\0')
+		return text;
+	switch (why) {
+	case CONN_END_EOF:
+		return "the gateway closed the connection";
+	case CONN_END_TIMEOUT:
+		return "no answer in time";
+	case CONN_END_HANDSHAKE:
+		return "the TLS handshake failed";
+	case CONN_END_OVERFLOW:
+		return "the gateway does not read";
+	case CONN_END_CLOSED:
+	case CONN_END_ERROR:
+		break;
+	}
+	return "the connection broke";
+}
+
+/* It broke before it was ready: the next address, or the end. */
+static void
+session_next(struct session *s, enum session_end end)
+{
+	if (end != SESSION_END_UNREACHABLE) {
+		s->worst = end;
+		memcpy(s->worst_why, s->why, sizeof(s->why));
+	}
+	slots_drop(s);
+	if (session_dial(s) == 0)
+		return;
+	if (s->worst != SESSION_END_UNREACHABLE)
+		memcpy(s->why, s->worst_why, sizeof(s->why));
+	session_finish(s, s->worst);
+}
+
+static void
+conn_went_down(void *ctx, struct conn *conn, enum conn_end why)
+{
+	struct session *s = ctx;
+	enum session_end end = s->end;
+	bool was_ready = s->state == SESSION_READY;
+
+	(void)conn;
+	if (s->state != SESSION_CLOSING) {
+		const char *text = conn_end_text(s, why);
+
+		end = was_ready ? SESSION_END_LOST : early_end(why, text);
+		set_why(s, "%s: %s", session_address(s), text);
+	}
+	s->conn = NULL;
+	loop_timer_clear(s->loop, &s->deadline);
+	if (!was_ready &&
+	    (end == SESSION_END_UNREACHABLE || end == SESSION_END_REFUSED ||
+		end == SESSION_END_UNTRUSTED))
+		session_next(s, end);
+	else
+		session_finish(s, end);
+}
+
+static const struct conn_ops conn_ops = {
+    .up = conn_came_up,
+    .input = conn_input,
+    .down = conn_went_down,
+};
+
+static int
+session_dial(struct session *s)
+{
+	while (s->next_address < s->settings.address_count) {
+		const char *address = s->settings.addresses[s->next_address];
+
+		s->address = s->next_address++;
+		if (s->pinned)
+			s->next_address = s->settings.address_count;
+		s->reader = (struct line_reader){0};
+		s->node[0] = '\0';
+		s->window = 1;
+		if (conn_connect(&s->conn, s->loop, address, s->settings.tls,
+			&s->limits, &conn_ops, s) == 0) {
+			s->state = SESSION_CONNECTING;
+			s->end = SESSION_END_NONE;
+			return 0;
+		}
+		set_why(s, "%s: %s", address, strerror(errno));
+	}
+	return -1;
+}
+
+/* ---- Requests ---- */
+
+static struct slot *
+slot_find(struct session *s, const char *tag)
+{
+	uint64_t number = 0;
+	struct slot *slot;
+	const char *at;
+
+	/* Our own tags are lower-case hex; all else is nobody's. */
+	for (at = tag; *at != '\0'; at++) {
+		if (*at >= '0' && *at <= '9')
+			number = number << 4 | (uint64_t)(*at - '0');
+		else if (*at >= 'a' && *at <= 'f')
+			number = number << 4 | (uint64_t)(*at - 'a' + 10);
+		else
+			return NULL;
+	}
+	if ((number & ((1 << SLOT_BITS) - 1)) >= s->settings.window)
+		return NULL;
+	slot = &s->slots[number & ((1 << SLOT_BITS) - 1)];
+	return number != 0 && slot->tag == number ? slot : NULL;
+}
+
+static struct slot *
+slot_take(struct session *s, struct msg *request)
+{
+	struct slot *slot = TAILQ_FIRST(&s->free);
+	int len;
+
+	CHECK(slot != NULL);
+	TAILQ_REMOVE(&s->free, slot, link);
+	TAILQ_INSERT_TAIL(&s->waiting, slot, link);
+	s->unanswered++;
+	s->tags_given = (s->tags_given + 1) & ((UINT64_C(1) << 48) - 1);
+	if (s->tags_given == 0)
+		s->tags_given = 1;
+	slot->tag = s->tags_given << SLOT_BITS | (uint64_t)(slot - s->slots);
+	len = snprintf(request->tag, sizeof(request->tag), "%llx",
+	    (unsigned long long)slot->tag);
+	CHECK(len > 0 && len <= TAG_MAX_LEN);
+	slot->verb = request->verb;
+	slot->has_id = msg_has(request, id);
+	if (slot->has_id)
+		slot->id = request->v[KEY_id].id;
+	return slot;
+}
+
+static void
+slot_give(struct session *s, struct slot *slot)
+{
+	TAILQ_REMOVE(&s->waiting, slot, link);
+	TAILQ_INSERT_TAIL(&s->free, slot, link);
+	slot->tag = 0;
+	s->unanswered--;
+}
+
+/* As session_send, in whatever state a connection is there. */
+static int
+request_send(struct session *s, struct msg *request, session_reply *reply,
+    void *ctx, uint64_t cookie)
+{
+	struct slot *slot;
+	size_t len;
+	char *into;
+
+	if (s->unanswered >= s->window ||
+	    conn_unsent(s->conn) > OUT_MAX - 2 * LINE_MAX_LEN)
+		return errno = EAGAIN, -1;
+	into = conn_reserve(s->conn, LINE_MAX_LEN);
+	if (into == NULL)
+		return errno = ENOMEM, -1;
+	slot = slot_take(s, request);
+	len = msg_encode(request, into);
+	if (len == 0) {
+		slot_give(s, slot);
+		return errno = EINVAL, -1;
+	}
+	slot->deadline_ns = clock_mono_ns() + s->settings.reply_ns;
+	if (s->deadline.heap_index_plus_1 == 0 &&
+	    loop_timer_set(s->loop, &s->deadline, slot->deadline_ns) == -1) {
+		slot_give(s, slot);
+		return -1;
+	}
+	conn_commit(s->conn, len);
+	slot->reply = reply;
+	slot->ctx = ctx;
+	slot->cookie = cookie;
+	return 0;
+}
+
+/* ---- HELLO and LOGIN ---- */
+
+static void
+session_is_ready(struct session *s)
+{
+	s->state = SESSION_READY;
+	if (s->ops.ready != NULL)
+		s->ops.ready(s->ctx, s);
+}
+
+/* A request of our own, which must find room: it is the only one. */
+static void
+handshake_send(struct session *s, struct msg *request, session_reply *reply)
+{
+	if (request_send(s, request, reply, s, 0) == 0) {
+		conn_flush(s->conn);
+		return;
+	}
+	set_why(s, "%s: cannot send %s: %s", session_address(s),
+	    verb_info(request->verb)->word, strerror(errno));
+	session_fail(s, SESSION_END_LOGIN);
+}
+
+/* "CODE: text" of an ERR. */
+static const char *
+reply_text(const struct msg *reply, char *into, size_t size)
+{
+	struct str text = STR_NONE;
+	int len;
+
+	if (msg_has(reply, text))
+		text = reply->v[KEY_text].str;
+	len = snprintf(into, size, "%s%s%.*s",
+	    code_text((enum code)reply->v[KEY_code].u64),
+	    text.len > 0 ? ": " : "", STR_ARG(text));
+	CHECK(len >= 0);
+	return into;
+}
+
+static void session_login(struct session *);
+
+static void
+login_answered(void *ctx, uint64_t cookie, const struct msg *reply)
+{
+	struct session *s = ctx;
+	enum code code;
+	char text[SESSION_WHY_MAX - 128];
+
+	(void)cookie;
+	if (reply == NULL || reply->word == MSG_ROW)
+		return;
+	if (reply->word == MSG_OK) {
+		session_is_ready(s);
+		return;
+	}
+	code = (enum code)reply->v[KEY_code].u64;
+	if (code == CODE_BAD_CREDENTIALS && !s->password_sent &&
+	    s->settings.ask != NULL) {
+		if (s->settings.ask(s->settings.ask_ctx, s->settings.user,
+			s->asked, sizeof(s->asked)) == 0) {
+			session_login(s);
+			return;
+		}
+		explicit_bzero(s->asked, sizeof(s->asked));
+	}
+	set_why(s, "%s: login as %s refused: %s", session_address(s),
+	    s->settings.user, reply_text(reply, text, sizeof(text)));
+	if (code == CODE_BAD_CREDENTIALS)
+		explicit_bzero(s->asked, sizeof(s->asked));
+	session_fail(s,
+	    code_retry(code) == RETRY_SAME_ID ? SESSION_END_BUSY
+					      : SESSION_END_LOGIN);
+}
+
+static void
+session_login(struct session *s)
+{
+	const char *password = s->settings.password;
+	struct msg *request = &s->msg;
+
+	if (password == NULL && s->asked[0] != '\0')
+		password = s->asked;
+	s->password_sent = password != NULL;
+	msg_init(request, MSG_REQUEST, VERB_CLIENT_LOGIN, "1");
+	msg_set_str(request, KEY_user, str_from(s->settings.user));
+	if (password != NULL)
+		msg_set_str(request, KEY_password, str_from(password));
+	handshake_send(s, request, login_answered);
+}
+
+static void
+hello_answered(void *ctx, uint64_t cookie, const struct msg *reply)
+{
+	struct session *s = ctx;
+	uint64_t window;
+	enum code code;
+	char text[SESSION_WHY_MAX - 128];
+
+	(void)cookie;
+	if (reply == NULL || reply->word == MSG_ROW)
+		return;
+	if (reply->word != MSG_OK) {
+		code = (enum code)reply->v[KEY_code].u64;
+		set_why(s, "%s: HELLO refused: %s", session_address(s),
+		    reply_text(reply, text, sizeof(text)));
+		session_fail(s,
+		    code == CODE_FORBIDDEN ? SESSION_END_REFUSED
+			: code_retry(code) == RETRY_SAME_ID
+			? SESSION_END_UNREACHABLE
+			: SESSION_END_BROKEN);
+		return;
+	}
+	window = reply->v[KEY_window].u64;
+	if (reply->v[KEY_proto].u64 != PROTO_VERSION || window == 0) {
+		set_why(s, "%s: HELLO answered with another protocol",
+		    session_address(s));
+		session_fail(s, SESSION_END_BROKEN);
+		return;
+	}
+	s->window =
+	    window < s->settings.window ? (uint32_t)window : s->settings.window;
+	(void)str_copy(s->node, sizeof(s->node), reply->v[KEY_node].str);
+	session_login(s);
+}
+
+static void
+session_hello(struct session *s)
+{
+	struct msg *request = &s->msg;
+
+	msg_init(request, MSG_REQUEST, VERB_CLIENT_HELLO, "1");
+	msg_set_u64(request, KEY_proto, PROTO_VERSION);
+	msg_set_str(request, KEY_agent, str_from(s->settings.agent));
+	handshake_send(s, request, hello_answered);
+}
+
+/* ---- Replies ---- */
+
+static void
+session_broken(struct session *s, const char *what)
+{
+	set_why(s, "%s: the gateway broke the protocol: %s", session_address(s),
+	    what);
+	session_fail(s, SESSION_END_BROKEN);
+}
+
+/* A typed reply to slot's request; false where it cannot be one. */
+static bool
+reply_fits(const struct slot *slot, const struct msg *reply)
+{
+	if (reply->word == MSG_ROW)
+		return verb_info(slot->verb)->row.count > 0;
+	return !slot->has_id || !msg_has(reply, id) ||
+	    id_eq(&slot->id, &reply->v[KEY_id].id);
+}
+
+static void
+reply_deliver(struct session *s, struct slot *slot)
+{
+	const struct msg *reply = &s->msg;
+	session_reply *deliver = slot->reply;
+	enum code code;
+
+	if (reply->word == MSG_ERR && s->state == SESSION_READY) {
+		code = (enum code)reply->v[KEY_code].u64;
+		if (code_retry(code) == RETRY_LOGIN) {
+			/* The request did nothing: it is told with the rest. */
+			set_why(s, "%s: the session ended: %s",
+			    session_address(s), code_text(code));
+			session_fail(s, SESSION_END_LOGGED_OUT);
+			return;
+		}
+	}
+	if (reply->word != MSG_ROW)
+		slot_give(s, slot);
+	if (deliver != NULL)
+		deliver(slot->ctx, slot->cookie, reply);
+}
+
+static void
+session_line(struct session *s)
+{
+	struct msg_problem problem = {.field = STR_NONE};
+	struct slot *slot;
+	char text[256];
+	int len;
+
+	if (!line_is_reply(&s->line)) {
+		session_broken(s, "it sent a request");
+		return;
+	}
+	slot = slot_find(s, s->line.tag);
+	if (slot == NULL) {
+		/* Tag 0: it could not read a line of ours. */
+		if (strcmp(s->line.tag, "0") == 0)
+			session_broken(s, "it could not read a request");
+		return;
+	}
+	if (msg_reply(&s->msg, &s->line, slot->verb, &problem) != LINE_OK) {
+		len = snprintf(text, sizeof(text), "answer to %s: %.*s %s",
+		    verb_info(slot->verb)->word,
+		    (int)(problem.field.len > KEY_MAX_LEN ? KEY_MAX_LEN
+							  : problem.field.len),
+		    problem.field.at, problem.text);
+		CHECK(len >= 0);
+		session_broken(s, text);
+		return;
+	}
+	if (s->msg.word == MSG_EVENT)
+		return;
+	if (reply_fits(slot, &s->msg))
+		reply_deliver(s, slot);
+	else
+		session_broken(s, "an answer does not fit its request");
+}
+
+static size_t
+conn_input(void *ctx, struct conn *conn, const char *octets, size_t len)
+{
+	struct session *s = ctx;
+	size_t used = 0;
+
+	(void)conn;
+	while (s->state == SESSION_CONNECTING || s->state == SESSION_READY) {
+		switch (line_next(&s->reader, &s->line, octets, len, &used)) {
+		case LINE_NEXT_NONE:
+			return used;
+		case LINE_NEXT_LINE:
+			session_line(s);
+			break;
+		case LINE_NEXT_BROKEN:
+			session_broken(s, s->line.problem);
+			break;
+		case LINE_NEXT_TOO_LONG:
+			session_broken(s, "a line is too long");
+			break;
+		}
+	}
+	return len;
+}
+
+/* ---- For callers ---- */
+
+int
+session_new(struct session **session, struct loop *loop,
+    const struct session_settings *settings, const struct session_ops *ops,
+    void *ctx)
+{
+	struct session *s;
+	uint32_t i;
+
+	CHECK(settings->window >= 1 && settings->window <= SESSION_WINDOW_MAX);
+	CHECK(settings->address_count >= 1);
+	s = calloc(1, sizeof(*s));
+	if (s == NULL)
+		return -1;
+	s->slots = calloc(settings->window, sizeof(*s->slots));
+	if (s->slots == NULL) {
+		free(s);
+		return -1;
+	}
+	s->loop = loop;
+	s->settings = *settings;
+	if (ops != NULL)
+		s->ops = *ops;
+	s->ctx = ctx;
+	s->limits = (struct conn_limits){.in_max = IN_MAX,
+	    .out_max = OUT_MAX,
+	    .handshake_ns = settings->connect_ns};
+	s->deadline = (struct timer){.due = deadline_due, .ctx = s};
+	TAILQ_INIT(&s->waiting);
+	TAILQ_INIT(&s->free);
+	for (i = 0; i < settings->window; i++)
+		TAILQ_INSERT_TAIL(&s->free, &s->slots[i], link);
+	*session = s;
+	return 0;
+}
+
+void
+session_free(struct session *s)
+{
+	if (s == NULL)
+		return;
+	CHECK(s->state == SESSION_IDLE);
+	free(s->slots);
+	explicit_bzero(s, sizeof(*s));
+	free(s);
+}
+
+int
+session_connect(struct session *s)
+{
+	CHECK(s->state == SESSION_IDLE);
+	s->next_address = s->pinned ? s->address : 0;
+	s->worst = SESSION_END_UNREACHABLE;
+	if (session_dial(s) == 0)
+		return 0;
+	s->end = SESSION_END_UNREACHABLE;
+	return -1;
+}
+
+void
+session_close(struct session *s)
+{
+	if (s->state == SESSION_IDLE || s->state == SESSION_CLOSING)
+		return;
+	set_why(s, "closed");
+	s->end = SESSION_END_CLOSED;
+	s->state = SESSION_CLOSING;
+	conn_close(s->conn, true);
+}
+
+enum session_state
+session_state(const struct session *s)
+{
+	return s->state;
+}
+
+enum session_end
+session_ended(const struct session *s)
+{
+	return s->end;
+}
+
+const char *
+session_why(const struct session *s)
+{
+	return s->why;
+}
+
+const char *
+session_node(const struct session *s)
+{
+	return s->node;
+}
+
+const char *
+session_address(const struct session *s)
+{
+	return s->settings.addresses[s->address];
+}
+
+void
+session_pin(struct session *s)
+{
+	s->pinned = true;
+}
+
+uint32_t
+session_room(const struct session *s)
+{
+	if (s->state != SESSION_READY ||
+	    conn_unsent(s->conn) > OUT_MAX - 2 * LINE_MAX_LEN)
+		return 0;
+	return s->window - s->unanswered;
+}
+
+uint32_t
+session_unanswered(const struct session *s)
+{
+	return s->unanswered;
+}
+
+int
+session_send(struct session *s, struct msg *request, session_reply *reply,
+    void *ctx, uint64_t cookie)
+{
+	if (s->state != SESSION_READY)
+		return errno = ENOTCONN, -1;
+	return request_send(s, request, reply, ctx, cookie);
+}
+
+void
+session_flush(struct session *s)
+{
+	if (s->state == SESSION_READY)
+		conn_flush(s->conn);
+}

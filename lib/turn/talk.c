@@ -1,0 +1,347 @@
+#include "turn/talk.h"
+
+#include <string.h>
+
+#include "base/check.h"
+#include "base/log.h"
+
+void
+talk_init(struct talk *t, const struct talk_ops *ops, void *ctx,
+    struct turn *turn, uint32_t slot, uint32_t window)
+{
+	memset(t, 0, sizeof(*t));
+	t->ops = ops;
+	t->ctx = ctx;
+	t->turn = turn;
+	t->window = window;
+	t->peer = (struct peer){slot, 0};
+	t->user = STR_NONE;
+}
+
+void
+talk_begin(struct talk *t, struct conn *conn)
+{
+	CHECK(t->conn == NULL && !t->listed);
+	t->conn = conn;
+	t->peer.generation++;
+	t->user = STR_NONE;
+	t->forbidden = NULL;
+	t->reader = (struct line_reader){0};
+	t->unanswered = t->unwritten = t->heavy = 0;
+	t->barrier = false;
+	t->ended = false;
+	t->closed = false;
+}
+
+/* Something is to be done for it once the turn has ended. */
+static void
+list(struct talk *t)
+{
+	if (t->talks == NULL || t->listed || t->conn == NULL)
+		return;
+	t->listed = true;
+	TAILQ_INSERT_TAIL(t->talks, t, entry);
+}
+
+static void
+unlist(struct talk *t)
+{
+	if (!t->listed)
+		return;
+	t->listed = false;
+	TAILQ_REMOVE(t->talks, t, entry);
+}
+
+void
+talk_down(struct talk *t)
+{
+	struct event ev = {
+	    .kind = EV_PEER_DOWN,
+	    .peer = t->peer,
+	    .user = t->user,
+	};
+
+	unlist(t);
+	t->conn = NULL;
+	t->ended = true;
+	turn_event(t->turn, &ev);
+}
+
+/* Is this line the last one of an answer? Its second word is OK or ERR. */
+static bool
+is_final(const char *line, size_t len)
+{
+	const char *space = memchr(line, ' ', len);
+	size_t left;
+
+	if (space == NULL)
+		return false;
+	left = len - (size_t)(space + 1 - line);
+	return (left > 2 && memcmp(space + 1, "OK", 2) == 0 &&
+		   (space[3] == ' ' || space[3] == '\n')) ||
+	    (left > 3 && memcmp(space + 1, "ERR", 3) == 0 &&
+		(space[4] == ' ' || space[4] == '\n'));
+}
+
+static void
+put_line(struct talk *t, const char *line, size_t len)
+{
+	char *room = conn_reserve(t->conn, len);
+
+	/* Without room the connection ends by itself, as an overflow. */
+	if (room == NULL) {
+		t->ended = true;
+		t->closed = true;
+		return;
+	}
+	memcpy(room, line, len);
+	conn_commit(t->conn, len);
+	t->lines_out++;
+	list(t);
+}
+
+void
+talk_deliver(struct talk *t, struct peer peer, const char *line, size_t len)
+{
+	if (t->conn == NULL || t->closed || !peer_eq(t->peer, peer))
+		return;
+	if (is_final(line, len)) {
+		CHECK(t->unanswered > 0);
+		t->unanswered--;
+		t->unwritten++;
+	}
+	put_line(t, line, len);
+}
+
+void
+talk_put(struct talk *t, const struct msg *m)
+{
+	char line[LINE_MAX_LEN];
+	size_t len = msg_encode(m, line);
+
+	CHECK(len > 0);
+	if (t->conn != NULL && !t->ended)
+		put_line(t, line, len);
+}
+
+void
+talk_error(struct talk *t, const char *tag, enum code code, struct str field,
+    const char *text)
+{
+	char line[LINE_MAX_LEN];
+	struct msg m;
+
+	msg_error(&m, VERB_UNKNOWN, tag, code, text);
+	if (field.len > 0) {
+		msg_set_str(&m, KEY_field, field);
+		/* The name is the peer's: it may be one that no ERR carries. */
+		if (msg_encode(&m, line) == 0)
+			msg_error(&m, VERB_UNKNOWN, tag, code, text);
+	}
+	turn_send(t->turn, t->peer, &m);
+}
+
+/* ---- When to read ---- */
+
+static bool
+at_window(const struct talk *t)
+{
+	return t->unanswered + t->unwritten >= t->window ||
+	    t->heavy >= TALK_HEAVY_MAX;
+}
+
+static void
+set_pause(struct talk *t)
+{
+	if (t->conn != NULL)
+		conn_pause(t->conn,
+		    t->barrier || (t->ops->stop_reading && at_window(t)));
+}
+
+/* Everything that was answered is in the socket. */
+static void
+written(struct talk *t)
+{
+	t->unwritten = 0;
+	if (t->unanswered == 0)
+		t->heavy = 0;
+	set_pause(t);
+}
+
+void
+talk_drained(struct talk *t)
+{
+	if (t->conn != NULL && !t->closed)
+		written(t);
+}
+
+void
+talk_barrier(struct talk *t, bool set)
+{
+	t->barrier = set;
+	set_pause(t);
+}
+
+void
+talk_heavy(struct talk *t)
+{
+	t->heavy++;
+	set_pause(t);
+}
+
+void
+talk_end(struct talk *t)
+{
+	t->ended = true;
+	list(t);
+}
+
+/* ---- Input ---- */
+
+/* Counts a request; false where it was one too many. */
+static bool
+count(struct talk *t)
+{
+	if (!t->ops->stop_reading && t->unanswered >= t->window) {
+		log_warn("closing: more requests than our window allows",
+		    LOG_C("peer", conn_address(t->conn)),
+		    LOG_U("window", t->window));
+		talk_end(t);
+		return false;
+	}
+	t->unanswered++;
+	set_pause(t);
+	return true;
+}
+
+static void
+refuse(struct talk *t, const struct line *line)
+{
+	t->unanswered++;
+	talk_error(t, line->tag, CODE_FORBIDDEN, STR_NONE, t->forbidden);
+	log_warn("closing: the certificate is of another role",
+	    LOG_C("peer", conn_address(t->conn)), LOG_C("why", t->forbidden));
+	talk_end(t);
+}
+
+static void
+take_request(struct talk *t, const struct line *line)
+{
+	struct msg_problem problem;
+	struct msg m;
+	enum line_status status = msg_request(&m, line, t->ops->side, &problem);
+
+	if (status == LINE_OK && m.verb == t->ops->exempt) {
+		t->ops->request(t->ctx, &m);
+		return;
+	}
+	if (!count(t))
+		return;
+	/* The line was split, so its shape is good. */
+	CHECK(status != LINE_SHAPE && status != LINE_LONG);
+	switch (status) {
+	case LINE_OK:
+		t->ops->request(t->ctx, &m);
+		return;
+	case LINE_UNKNOWN_VERB:
+		talk_error(t, line->tag, CODE_UNKNOWN_VERB, STR_NONE,
+		    "no such verb here");
+		return;
+	case LINE_BAD_FIELD:
+		talk_error(t, line->tag, CODE_BAD_REQUEST, problem.field,
+		    problem.text);
+		return;
+	case LINE_SHAPE:
+	case LINE_LONG:
+		return;
+	}
+}
+
+static void
+take_line(struct talk *t, struct line *line)
+{
+	t->lines_in++;
+	if (t->forbidden != NULL)
+		refuse(t, line);
+	else if (!line_is_reply(line))
+		take_request(t, line);
+	else if (t->ops->reply != NULL)
+		t->ops->reply(t->ctx, line);
+	for (uint32_t i = 0; i < line->count; i++)
+		if (line->fields[i].key == KEY_password ||
+		    line->fields[i].key == KEY_token) {
+			explicit_bzero(line->scratch, sizeof(line->scratch));
+			return;
+		}
+}
+
+static void
+take_broken(struct talk *t, const struct line *line, enum code code,
+    const char *text)
+{
+	if (t->forbidden != NULL) {
+		refuse(t, line);
+		return;
+	}
+	if (!count(t))
+		return;
+	talk_error(t, line->tag, code, STR_NONE, text);
+	if (t->reader.broken >= BROKEN_LINES_MAX) {
+		log_warn("closing: too many lines that break the grammar",
+		    LOG_C("peer", conn_address(t->conn)));
+		talk_end(t);
+	}
+}
+
+size_t
+talk_input(struct talk *t, const char *octets, size_t len)
+{
+	struct line line;
+	size_t used = 0;
+
+	while (!t->ended && !conn_paused(t->conn)) {
+		switch (line_next(&t->reader, &line, octets, len, &used)) {
+		case LINE_NEXT_NONE:
+			return used;
+		case LINE_NEXT_LINE:
+			take_line(t, &line);
+			break;
+		case LINE_NEXT_BROKEN:
+			take_broken(t, &line, CODE_BAD_REQUEST, line.problem);
+			break;
+		case LINE_NEXT_TOO_LONG:
+			take_broken(t, &line, CODE_LINE_TOO_LONG,
+			    "a line is at most 4096 octets");
+			break;
+		}
+	}
+	return t->ended ? len : used;
+}
+
+/* ---- After a turn ---- */
+
+void
+talk_after_turn(struct talk *t)
+{
+	if (t->conn == NULL)
+		return;
+	if (t->ended && !t->closed) {
+		t->closed = true;
+		conn_close(t->conn, true);
+		return;
+	}
+	conn_flush(t->conn);
+	if (!t->closed && conn_unsent(t->conn) == 0)
+		written(t);
+}
+
+void
+talks_after_turn(struct talks *talks)
+{
+	struct talk *t;
+
+	while ((t = TAILQ_FIRST(talks)) != NULL) {
+		unlist(t);
+		talk_after_turn(t);
+	}
+}
