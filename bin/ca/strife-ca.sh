@@ -134,16 +134,26 @@ is_ipv4() {
 				exit 1 }'
 }
 
+is_ipv6() {
+	printf '%s\n' "$1" | awk -F: '
+		/[^0-9A-Fa-f:]/ || /:::/ || /::.*::/ { exit 1 }
+		/^:[^:]/ || /[^:]:$/ { exit 1 }
+		{
+			for (i = 1; i <= NF; i++) {
+				if (length($i) > 4)
+					exit 1
+				if ($i != "")
+					groups++
+			}
+			exit /::/ ? groups > 7 : groups != 8
+		}'
+}
+
 # Prints a host as a subject alternative name; fails where it cannot be one.
 host_san() {
 	case $1 in
 	'' | -* | .* | *[!A-Za-z0-9.:_-]*) return 1 ;;
-	*:*)
-		case $1 in
-		*[!0-9A-Fa-f:.]*) return 1 ;;
-		esac
-		printf 'IP:%s' "$1"
-		;;
+	*:*) is_ipv6 "$1" && printf 'IP:%s' "$1" ;;
 	*[!0-9.]*)
 		[ "${#1}" -le 253 ] && printf 'DNS:%s' "$1"
 		;;
@@ -391,13 +401,9 @@ refuse_existing() {
 			"it first to issue it with a new key"
 }
 
-# issue_parse: sets issue_role, issue_name, issue_days, issue_san.
+# Sets issue_role, issue_name, issue_days and issue_san.
 issue_parse() {
-	issue_role=${1-}
-	case $issue_role in
-	gateway | bank | client) shift ;;
-	*) usage "issue takes gateway, bank or client, and a name" ;;
-	esac
+	issue_role=
 	issue_name=
 	issue_days=$leaf_days
 	hosts=
@@ -410,15 +416,11 @@ issue_parse() {
 			;;
 		--host=* | --days=*) issue_option "${1%%=*}" "${1#*=}" ;;
 		-*) usage "unknown option '$1'" ;;
-		*)
-			[ -z "$issue_name" ] || usage "one name at a time"
-			[ -n "$1" ] || usage "the name is empty"
-			issue_name=$1
-			;;
+		*) issue_operand "$1" ;;
 		esac
 		shift
 	done
-	[ -n "$issue_name" ] || usage "issue needs a name"
+	[ -n "$issue_name" ] || usage "issue needs a role and a name"
 	check_name "$issue_role" "$issue_name"
 	issue_san=URI:strife://$issue_role/$issue_name
 	if [ "$issue_role" = gateway ]; then
@@ -426,6 +428,19 @@ issue_parse() {
 	elif [ -n "$hosts" ]; then
 		usage "--host is for a gateway's certificate"
 	fi
+}
+
+issue_operand() {
+	if [ -z "$issue_role" ]; then
+		case $1 in
+		gateway | bank | client) issue_role=$1 ;;
+		*) usage "unknown role '$1': gateway, bank or client" ;;
+		esac
+		return
+	fi
+	[ -z "$issue_name" ] || usage "one name at a time"
+	[ -n "$1" ] || usage "the name is empty"
+	issue_name=$1
 }
 
 issue_option() {

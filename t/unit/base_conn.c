@@ -682,6 +682,11 @@ test_early_data(void)
 	is_text(p.server.text, "abcdefghij",
 	    "data that came with the end of the handshake is read");
 	is_i64(SSL_session_reused(r.ssl), 0, "no session is resumed");
+	CERTS_NEED(SSL_key_update(r.ssl, SSL_KEY_UPDATE_REQUESTED) == 1);
+	CERTS_NEED(SSL_write(r.ssl, "klm", 3) == 3);
+	raw_push(&r);
+	until(p.server.received == 13);
+	is_text(p.server.text, "abcdefghijklm", "a key update goes unnoticed");
 	raw_pull(&r);
 	{
 		char octet;
@@ -814,6 +819,7 @@ test_server_identity(void)
 	    "a host in the CN only");
 	client_refuses("wild", "localhost", "hostname mismatch", "a wildcard");
 
+	/* localhost may be ::1 first; the listener is on 127.0.0.1 only. */
 	pair_open(&p);
 	tls = load("named", NULL, true);
 	p.tls = tls;
@@ -883,7 +889,6 @@ test_dialling(void)
 	tls_free(tls);
 }
 
-/* localhost may be ::1 first: the listener is on 127.0.0.1 only. */
 static void
 test_close_early(void)
 {
@@ -967,6 +972,35 @@ test_half_close(void)
 	is_text(answer, "abc", "after the peer has closed its end");
 	is_i64(server.end, CONN_END_EOF, "then the connection ends");
 	close(fds[1]);
+}
+
+/* Much that is there already: a turn takes its share and no more. */
+static void
+test_share(void)
+{
+	struct side server = {.in_order = true};
+	int fds[2], size = 1 << 20;
+	size_t sent = 0;
+	char octets[1000];
+	ssize_t len;
+
+	CERTS_NEED(
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
+		fds) == 0);
+	(void)setsockopt(fds[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	memset(octets, 'x', sizeof(octets));
+	while ((len = write(fds[1], octets, sizeof(octets))) > 0)
+		sent += (size_t)len;
+	CERTS_NEED(sent > 200000);
+	CERTS_NEED(conn_accept(&server.conn, loop, fds[0], NULL, &limits, &ops,
+		       &server) == 0);
+	CERTS_NEED(loop_turn(loop, 0) == 0);
+	ok(server.received > 0 && server.received <= 128u << 10,
+	    "one turn reads at most 128 KiB of a connection");
+	until(server.received == sent);
+	is_i64(server.received, sent, "the next ones the rest");
+	close(fds[1]);
+	until(server.downs == 1);
 }
 
 static void
@@ -1069,6 +1103,7 @@ main(void)
 	test_close_early();
 	test_plain();
 	test_half_close();
+	test_share();
 	test_listen_errors();
 	ok(ERR_peek_error() == 0, "libssl's error queue is left empty");
 	tls_free(server_tls);
