@@ -13,7 +13,8 @@
 #define KEY_OCTETS_MAX 192
 
 struct suspect {
-	TAILQ_ENTRY(suspect) entry; /* by touched_ns; or free */
+	TAILQ_ENTRY(suspect)
+	entry; /* by touched_ns; or free */
 	uint32_t failures, wait_s;
 	int64_t locked_until_ns;
 	int64_t touched_ns; /* the last failure or refusal, or the lock's end */
@@ -155,8 +156,8 @@ wait_of(struct lockout *l, const struct key *key, int64_t now_ns)
 }
 
 uint32_t
-lockout_wait_s(struct lockout *l, struct str user, struct str certificate,
-    int64_t now_ns)
+lockout_wait_s(
+    struct lockout *l, struct str user, struct str certificate, int64_t now_ns)
 {
 	struct key pair = make_key(user, certificate);
 	struct key alone = make_key(STR_NONE, certificate);
@@ -185,8 +186,8 @@ count(struct lockout *l, const struct key *key, uint32_t burst, int64_t now_ns)
 }
 
 void
-lockout_failed(struct lockout *l, struct str user, struct str certificate,
-    int64_t now_ns)
+lockout_failed(
+    struct lockout *l, struct str user, struct str certificate, int64_t now_ns)
 {
 	struct key pair = make_key(user, certificate);
 	struct key alone = make_key(STR_NONE, certificate);

@@ -25,10 +25,10 @@ lockout_new(uint32_t burst, uint32_t entries_max, const struct hash_key *);
 void lockout_free(struct lockout *);
 
 /* Seconds that the pair, or the certificate, must wait; 0: it may try. */
-uint32_t lockout_wait_s(struct lockout *, struct str user,
-    struct str certificate, int64_t now_ns);
-void lockout_failed(struct lockout *, struct str user, struct str certificate,
-    int64_t now_ns);
+uint32_t lockout_wait_s(
+    struct lockout *, struct str user, struct str certificate, int64_t now_ns);
+void lockout_failed(
+    struct lockout *, struct str user, struct str certificate, int64_t now_ns);
 /* A good login: the pair is forgotten, the certificate's count stays. */
 void lockout_good(struct lockout *, struct str user, struct str certificate);
 

@@ -37,6 +37,15 @@ notice(const struct client *c, bool detail, const char *format, ...)
 	c->options.notice(c->options.ctx, detail, text);
 }
 
+/* It fails only where epoll itself does, which is our own mistake. */
+static void
+turn(struct client *c, int64_t until_ns)
+{
+	int result = loop_turn(c->loop, until_ns);
+
+	CHECK(result == 0);
+}
+
 static int
 ask_password(void *ctx, const char *user, char *into, size_t size)
 {
@@ -111,8 +120,7 @@ client_free(struct client *c)
 	if (c->session != NULL) {
 		session_close(c->session);
 		while (session_state(c->session) != SESSION_IDLE)
-			if (loop_turn(c->loop, INT64_MAX) == -1)
-				break;
+			turn(c, INT64_MAX);
 		session_free(c->session);
 	}
 	if (c->loop != NULL)
@@ -152,8 +160,7 @@ client_sleep(struct client *c, int64_t ns)
 	int64_t until_ns = clock_mono_ns() + ns;
 
 	while (clock_mono_ns() < until_ns)
-		if (loop_turn(c->loop, until_ns) == -1)
-			return;
+		turn(c, until_ns);
 }
 
 /* Up to a fifth less than retry_delay, so that clients do not come together. */
@@ -196,8 +203,7 @@ connect_once(struct client *c)
 			return SESSION_END_NONE;
 		if (state == SESSION_IDLE)
 			return session_ended(c->session);
-		if (loop_turn(c->loop, INT64_MAX) == -1)
-			return SESSION_END_UNREACHABLE;
+		turn(c, INT64_MAX);
 	}
 }
 
@@ -246,8 +252,7 @@ client_reconnect(struct client *c)
 
 	/* What is still closing must first have ended. */
 	while (session_state(c->session) == SESSION_CLOSING)
-		if (loop_turn(c->loop, INT64_MAX) == -1)
-			break;
+		turn(c, INT64_MAX);
 	end = session_ended(c->session);
 	if (!worth_again(end) || !try_again(c))
 		return end;
@@ -290,7 +295,7 @@ client_call(struct client *c, struct client_call *call)
 				session_pin(c->session);
 			session_flush(c->session);
 			while (!w.answered && !w.broken)
-				CHECK(loop_turn(c->loop, INT64_MAX) == 0);
+				turn(c, INT64_MAX);
 			if (w.answered)
 				return SESSION_END_NONE;
 		} else if (errno != ENOTCONN) {

@@ -1,7 +1,6 @@
 #include "client/session.h"
 
 #include <bsd/string.h>
-#include <bsd/sys/queue.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,31 +9,13 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/conn.h"
+#include "client/slots.h"
 #include "wire/reader.h"
 
 #define IN_MAX (256u << 10)
 #define OUT_MAX (1u << 20)
 
-/* A tag is the slot's index and a count, so that none is soon used again. */
-#define SLOT_BITS 16
-_Static_assert(SESSION_WINDOW_MAX < 1 << SLOT_BITS, "a tag has no room");
 _Static_assert(OUT_MAX > 2 * LINE_MAX_LEN, "no room for a line");
-
-/* A request that waits for its final answer. */
-struct slot {
-	uint64_t tag; /* 0: free */
-	enum verb verb;
-	bool has_id;
-	struct id id; /* the answer must be about the same payment */
-	session_reply *reply;
-	void *ctx;
-	uint64_t cookie;
-	int64_t deadline_ns;
-	TAILQ_ENTRY(slot)
-	link; /* in sending order, or among the free */
-};
-
-TAILQ_HEAD(slot_list, slot);
 
 struct session {
 	struct loop *loop;
@@ -56,11 +37,8 @@ struct session {
 	char asked[PASSWORD_MAX_LEN + 1]; /* "" until somebody was asked */
 	char node[NODE_MAX_LEN + 1];
 
-	uint32_t window; /* the smaller of ours and the server's */
-	uint32_t unanswered;
-	uint64_t tags_given;
-	struct slot *slots; /* settings.window of them */
-	struct slot_list waiting, free;
+	uint32_t window;    /* the smaller of ours and the server's */
+	struct slots slots; /* settings.window of them */
 	struct timer deadline;
 
 	struct line_reader reader;
@@ -104,16 +82,12 @@ slots_drop(struct session *s)
 	struct slot *slot;
 	session_reply *reply;
 
-	while ((slot = TAILQ_FIRST(&s->waiting)) != NULL) {
-		TAILQ_REMOVE(&s->waiting, slot, link);
-		TAILQ_INSERT_TAIL(&s->free, slot, link);
-		slot->tag = 0;
-		s->unanswered--;
+	while ((slot = slots_oldest(&s->slots)) != NULL) {
+		slots_give(&s->slots, slot);
 		reply = slot->reply;
 		if (reply != NULL)
 			reply(slot->ctx, slot->cookie, NULL);
 	}
-	CHECK(s->unanswered == 0);
 }
 
 static void
@@ -132,7 +106,7 @@ static void
 deadline_due(void *ctx)
 {
 	struct session *s = ctx;
-	struct slot *oldest = TAILQ_FIRST(&s->waiting);
+	struct slot *oldest = slots_oldest(&s->slots);
 
 	if (oldest == NULL)
 		return;
@@ -278,61 +252,6 @@ session_dial(struct session *s)
 
 /* ---- Requests ---- */
 
-static struct slot *
-slot_find(struct session *s, const char *tag)
-{
-	uint64_t number = 0;
-	struct slot *slot;
-	const char *at;
-
-	/* Our own tags are lower-case hex; all else is nobody's. */
-	for (at = tag; *at != '\0'; at++) {
-		if (*at >= '0' && *at <= '9')
-			number = number << 4 | (uint64_t)(*at - '0');
-		else if (*at >= 'a' && *at <= 'f')
-			number = number << 4 | (uint64_t)(*at - 'a' + 10);
-		else
-			return NULL;
-	}
-	if ((number & ((1 << SLOT_BITS) - 1)) >= s->settings.window)
-		return NULL;
-	slot = &s->slots[number & ((1 << SLOT_BITS) - 1)];
-	return number != 0 && slot->tag == number ? slot : NULL;
-}
-
-static struct slot *
-slot_take(struct session *s, struct msg *request)
-{
-	struct slot *slot = TAILQ_FIRST(&s->free);
-	int len;
-
-	CHECK(slot != NULL);
-	TAILQ_REMOVE(&s->free, slot, link);
-	TAILQ_INSERT_TAIL(&s->waiting, slot, link);
-	s->unanswered++;
-	s->tags_given = (s->tags_given + 1) & ((UINT64_C(1) << 48) - 1);
-	if (s->tags_given == 0)
-		s->tags_given = 1;
-	slot->tag = s->tags_given << SLOT_BITS | (uint64_t)(slot - s->slots);
-	len = snprintf(request->tag, sizeof(request->tag), "%llx",
-	    (unsigned long long)slot->tag);
-	CHECK(len > 0 && len <= TAG_MAX_LEN);
-	slot->verb = request->verb;
-	slot->has_id = msg_has(request, id);
-	if (slot->has_id)
-		slot->id = request->v[KEY_id].id;
-	return slot;
-}
-
-static void
-slot_give(struct session *s, struct slot *slot)
-{
-	TAILQ_REMOVE(&s->waiting, slot, link);
-	TAILQ_INSERT_TAIL(&s->free, slot, link);
-	slot->tag = 0;
-	s->unanswered--;
-}
-
 /* As session_send, in whatever state a connection is there. */
 static int
 request_send(struct session *s, struct msg *request, session_reply *reply,
@@ -342,22 +261,22 @@ request_send(struct session *s, struct msg *request, session_reply *reply,
 	size_t len;
 	char *into;
 
-	if (s->unanswered >= s->window ||
+	if (s->slots.taken >= s->window ||
 	    conn_unsent(s->conn) > OUT_MAX - 2 * LINE_MAX_LEN)
 		return errno = EAGAIN, -1;
 	into = conn_reserve(s->conn, LINE_MAX_LEN);
 	if (into == NULL)
 		return errno = ENOMEM, -1;
-	slot = slot_take(s, request);
+	slot = slots_take(&s->slots, request);
 	len = msg_encode(request, into);
 	if (len == 0) {
-		slot_give(s, slot);
+		slots_give(&s->slots, slot);
 		return errno = EINVAL, -1;
 	}
 	slot->deadline_ns = clock_mono_ns() + s->settings.reply_ns;
 	if (s->deadline.heap_index_plus_1 == 0 &&
 	    loop_timer_set(s->loop, &s->deadline, slot->deadline_ns) == -1) {
-		slot_give(s, slot);
+		slots_give(&s->slots, slot);
 		return -1;
 	}
 	conn_commit(s->conn, len);
@@ -513,16 +432,6 @@ session_broken(struct session *s, const char *what)
 	session_fail(s, SESSION_END_BROKEN);
 }
 
-/* A typed reply to slot's request; false where it cannot be one. */
-static bool
-reply_fits(const struct slot *slot, const struct msg *reply)
-{
-	if (reply->word == MSG_ROW)
-		return verb_info(slot->verb)->row.count > 0;
-	return !slot->has_id || !msg_has(reply, id) ||
-	    id_eq(&slot->id, &reply->v[KEY_id].id);
-}
-
 static void
 reply_deliver(struct session *s, struct slot *slot)
 {
@@ -541,7 +450,7 @@ reply_deliver(struct session *s, struct slot *slot)
 		}
 	}
 	if (reply->word != MSG_ROW)
-		slot_give(s, slot);
+		slots_give(&s->slots, slot);
 	if (deliver != NULL)
 		deliver(slot->ctx, slot->cookie, reply);
 }
@@ -558,7 +467,7 @@ session_line(struct session *s)
 		session_broken(s, "it sent a request");
 		return;
 	}
-	slot = slot_find(s, s->line.tag);
+	slot = slots_find(&s->slots, s->line.tag);
 	if (slot == NULL) {
 		/* Tag 0: it could not read a line of ours. */
 		if (strcmp(s->line.tag, "0") == 0)
@@ -577,7 +486,7 @@ session_line(struct session *s)
 	}
 	if (s->msg.word == MSG_EVENT)
 		return;
-	if (reply_fits(slot, &s->msg))
+	if (slot_fits(slot, &s->msg))
 		reply_deliver(s, slot);
 	else
 		session_broken(s, "an answer does not fit its request");
@@ -616,15 +525,13 @@ session_new(struct session **session, struct loop *loop,
     void *ctx)
 {
 	struct session *s;
-	uint32_t i;
 
 	CHECK(settings->window >= 1 && settings->window <= SESSION_WINDOW_MAX);
 	CHECK(settings->address_count >= 1);
 	s = calloc(1, sizeof(*s));
 	if (s == NULL)
 		return -1;
-	s->slots = calloc(settings->window, sizeof(*s->slots));
-	if (s->slots == NULL) {
+	if (slots_init(&s->slots, settings->window) == -1) {
 		free(s);
 		return -1;
 	}
@@ -637,10 +544,6 @@ session_new(struct session **session, struct loop *loop,
 	    .out_max = OUT_MAX,
 	    .handshake_ns = settings->connect_ns};
 	s->deadline = (struct timer){.due = deadline_due, .ctx = s};
-	TAILQ_INIT(&s->waiting);
-	TAILQ_INIT(&s->free);
-	for (i = 0; i < settings->window; i++)
-		TAILQ_INSERT_TAIL(&s->free, &s->slots[i], link);
 	*session = s;
 	return 0;
 }
@@ -651,7 +554,7 @@ session_free(struct session *s)
 	if (s == NULL)
 		return;
 	CHECK(s->state == SESSION_IDLE);
-	free(s->slots);
+	slots_free(&s->slots);
 	explicit_bzero(s, sizeof(*s));
 	free(s);
 }
@@ -721,13 +624,13 @@ session_room(const struct session *s)
 	if (s->state != SESSION_READY ||
 	    conn_unsent(s->conn) > OUT_MAX - 2 * LINE_MAX_LEN)
 		return 0;
-	return s->window - s->unanswered;
+	return s->window - s->slots.taken;
 }
 
 uint32_t
 session_unanswered(const struct session *s)
 {
-	return s->unanswered;
+	return s->slots.taken;
 }
 
 int

@@ -138,7 +138,11 @@ ledger_decide(struct ledger *l, const struct event *event, struct actions *out)
 		return;
 	}
 	b = ledger_branch_of_id(l, &c->t.id);
-	if (b != NULL)
+	/* The reserve is for what gateways decide; a reason may be long. */
+	if (b != NULL && !l->room)
+		ledger_reply_error(
+		    l, out, CODE_READ_ONLY, "the bank's disk is full");
+	else if (b != NULL)
 		append_decided(
 		    l, out, ledger_slot_branch(l, b), decide_recorded);
 	else

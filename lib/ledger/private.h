@@ -20,7 +20,7 @@
 #define WHO_MAX_LEN 128
 #define WHY_MAX_LEN 1024
 /* How many records of one id are read to find the node's last branch. */
-#define CHAIN_MAX 64
+#define CHAIN_MAX 1024
 
 /* What became of a remembered id: the state in the index of ids. */
 enum remembered {

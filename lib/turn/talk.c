@@ -29,6 +29,7 @@ talk_begin(struct talk *t, struct conn *conn)
 	t->reader = (struct line_reader){0};
 	t->unanswered = t->unwritten = t->heavy = 0;
 	t->barrier = false;
+	t->mute = false;
 	t->ended = false;
 	t->closed = false;
 }
@@ -155,7 +156,8 @@ set_pause(struct talk *t)
 {
 	if (t->conn != NULL)
 		conn_pause(t->conn,
-		    t->barrier || (t->ops->stop_reading && at_window(t)));
+		    t->barrier || t->mute ||
+			(t->ops->stop_reading && at_window(t)));
 }
 
 /* Everything that was answered is in the socket. */
@@ -179,6 +181,13 @@ void
 talk_barrier(struct talk *t, bool set)
 {
 	t->barrier = set;
+	set_pause(t);
+}
+
+void
+talk_mute(struct talk *t)
+{
+	t->mute = true;
 	set_pause(t);
 }
 
@@ -276,8 +285,8 @@ take_line(struct talk *t, struct line *line)
 }
 
 static void
-take_broken(struct talk *t, const struct line *line, enum code code,
-    const char *text)
+take_broken(
+    struct talk *t, const struct line *line, enum code code, const char *text)
 {
 	if (t->forbidden != NULL) {
 		refuse(t, line);

@@ -34,7 +34,8 @@ struct talk_ops {
 TAILQ_HEAD(talks, talk);
 
 struct talk {
-	TAILQ_ENTRY(talk) entry;
+	TAILQ_ENTRY(talk)
+	entry;
 	const struct talk_ops *ops;
 	void *ctx;
 	struct turn *turn;
@@ -42,14 +43,15 @@ struct talk {
 	bool listed;         /* in talks */
 	struct conn *conn;   /* NULL: nobody is connected */
 	struct peer peer;
-	struct str user;       /* what EV_PEER_DOWN carries */
-	const char *forbidden; /* the first line is answered FORBIDDEN, the end
-				*/
+	struct str user; /* what EV_PEER_DOWN carries */
+	/* Not NULL: the first line is answered FORBIDDEN, and that is all. */
+	const char *forbidden;
 	struct line_reader reader;
 	uint32_t unanswered; /* requests without a final answer */
 	uint32_t unwritten;  /* answered, not yet in the socket */
 	uint32_t window, heavy;
 	bool barrier; /* no line is looked at until talk_barrier(false) */
+	bool mute;    /* nor ever again */
 	bool ended;   /* nothing more is taken from or sent to it */
 	bool closed;  /* conn_close has been called */
 	uint64_t lines_in, lines_out; /* for STATS, over all connections */
@@ -81,6 +83,8 @@ void talk_error(struct talk *, const char *tag, enum code, struct str field,
     const char *text);
 /* As long as it is set, later requests wait in the connection. */
 void talk_barrier(struct talk *, bool set);
+/* Nothing more is read; what was asked before is still answered. */
+void talk_mute(struct talk *);
 /* The request being taken has a long answer: a few at a time are enough. */
 void talk_heavy(struct talk *);
 /* Takes nothing more; talk_after_turn closes it. */

@@ -1,0 +1,545 @@
+#include "banks.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/exitcode.h"
+#include "base/log.h"
+#include "base/version.h"
+#include "listener.h"
+#include "wire/tag.h"
+
+/* Unread octets kept, and unsent ones: a bank never stops reading. */
+#define IN_OCTETS (64u << 10)
+#define OUT_OCTETS (64u << 20)
+/* Links of one bank's certificate that have not registered: older ones go. */
+#define UNREGISTERED_MAX 4
+/* Of an ERR that is passed on to a client; a bank needs no novel. */
+#define REASON_OCTETS_MAX 256
+
+_Static_assert(IN_OCTETS >= 2 * LINE_MAX_LEN, "a line fits");
+
+enum link_state {
+	LINK_SHAKING,    /* the handshake is under way */
+	LINK_CONNECTED,  /* waits for HELLO */
+	LINK_GREETED,    /* waits for REGISTER, or for its answer */
+	LINK_REGISTERED, /* both sides may ask */
+};
+
+struct link {
+	struct banks *banks;
+	struct talk talk;
+	enum link_state state;
+	struct timer heartbeat;
+	struct handshake handshake;
+	TAILQ_ENTRY(link)
+	entry; /* free */
+	char name[TLS_NAME_MAX + 1];
+	uint32_t window; /* the bank's, from HELLO */
+	int64_t up_ns, pinged_ns;
+	uint64_t pings; /* numbers their tags */
+};
+
+struct banks {
+	struct gatewayd *gatewayd;
+	uint32_t slots, connected;
+	struct link *at;
+	TAILQ_HEAD(, link) free;
+	struct listener listener;
+};
+
+static void
+give_up(struct link *k, const char *why)
+{
+	log_warn("closing", LOG_C("bank", k->name),
+	    LOG_C("peer", conn_address(k->talk.conn)), LOG_C("why", why));
+	talk_end(&k->talk);
+}
+
+static void
+refuse(struct link *k, const struct msg *m, enum code code, const char *text)
+{
+	talk_error(&k->talk, m->tag, code, STR_NONE, text);
+}
+
+/* ---- Heartbeats ---- */
+
+static void
+set_timer(struct link *k, int64_t at_ns)
+{
+	if (loop_timer_set(k->banks->gatewayd->loop, &k->heartbeat, at_ns) < 0)
+		fatal(EXIT_OSERR, "out of memory for a timer");
+}
+
+static void
+watch_heartbeat(struct link *k)
+{
+	int64_t heartbeat_ns = k->banks->gatewayd->config.heartbeat_ns;
+	int64_t at_ns = conn_last_input_ns(k->talk.conn) + 2 * heartbeat_ns;
+	int64_t sent_ns = conn_last_output_ns(k->talk.conn);
+
+	if (k->pinged_ns > sent_ns)
+		sent_ns = k->pinged_ns;
+	/* Before that the gateway says nothing. */
+	if (k->state == LINK_REGISTERED && sent_ns + heartbeat_ns < at_ns)
+		at_ns = sent_ns + heartbeat_ns;
+	set_timer(k, at_ns);
+}
+
+static void
+send_ping(struct link *k, int64_t now_ns)
+{
+	char tag[TAG_MAX_LEN + 1];
+	struct msg m;
+
+	tag_make(tag, VERB_DOWN_PING, ++k->pings);
+	msg_init(&m, MSG_REQUEST, VERB_DOWN_PING, tag);
+	/* In order with what waits for a flush: the answer to REGISTER may. */
+	turn_send(k->talk.turn, k->talk.peer, &m);
+	k->pinged_ns = now_ns;
+}
+
+static void
+heartbeat_due(void *ctx)
+{
+	struct link *k = ctx;
+	int64_t heartbeat_ns = k->banks->gatewayd->config.heartbeat_ns;
+	int64_t now_ns = clock_mono_ns();
+
+	if (k->talk.conn == NULL || k->talk.ended)
+		return;
+	if (now_ns - conn_last_input_ns(k->talk.conn) >= 2 * heartbeat_ns) {
+		give_up(k, "nothing was heard for two heartbeats");
+		return;
+	}
+	if (k->state == LINK_REGISTERED &&
+	    now_ns - conn_last_output_ns(k->talk.conn) >= heartbeat_ns &&
+	    now_ns - k->pinged_ns >= heartbeat_ns)
+		send_ping(k, now_ns);
+	watch_heartbeat(k);
+}
+
+/* ---- Requests ---- */
+
+static void
+take_hello(struct link *k, const struct msg *m)
+{
+	const struct gatewayd *g = k->banks->gatewayd;
+	const struct config *c = &g->config;
+	uint64_t window = m->v[KEY_window].u64;
+	struct msg reply;
+
+	if (k->state != LINK_CONNECTED) {
+		refuse(k, m, CODE_BAD_REQUEST, "HELLO was said already");
+		return;
+	}
+	if (m->v[KEY_proto].u64 != PROTO_VERSION) {
+		refuse(k, m, CODE_UNSUPPORTED_PROTO,
+		    "this gateway speaks version 1 of the protocol");
+		return;
+	}
+	if (window == 0) {
+		talk_error(&k->talk, m->tag, CODE_BAD_REQUEST, STR("window"),
+		    "a window is 1 at least");
+		return;
+	}
+	k->window = window > UINT32_MAX ? UINT32_MAX : (uint32_t)window;
+	k->state = LINK_GREETED;
+	msg_init(&reply, MSG_OK, m->verb, m->tag);
+	msg_set_u64(&reply, KEY_proto, PROTO_VERSION);
+	msg_set_str(&reply, KEY_node, str_from(c->node));
+	msg_set_str(&reply, KEY_server, STR("strife-gatewayd/" STRIFE_VERSION));
+	msg_set_u64(&reply, KEY_window, (uint64_t)c->window);
+	msg_set_i64(&reply, KEY_time, clock_wall_us());
+	msg_set_u64(&reply, KEY_epoch, coord_epoch(g->coord));
+	msg_set_i64(&reply, KEY_heartbeat, c->heartbeat_ns);
+	turn_send(k->talk.turn, k->talk.peer, &reply);
+}
+
+static void
+take_ping(struct link *k, const struct msg *m)
+{
+	struct msg reply;
+
+	/* Counted against nothing, so this is no counted answer either. */
+	msg_init(&reply, MSG_OK, m->verb, m->tag);
+	msg_set_i64(&reply, KEY_time, clock_wall_us());
+	talk_put(&k->talk, &reply);
+}
+
+static struct event
+event_of(const struct link *k, const struct msg *m)
+{
+	return (struct event){
+	    .kind = EV_MSG,
+	    .peer = k->talk.peer,
+	    .msg = m,
+	    .user = str_from(k->name),
+	};
+}
+
+static void
+take_register(struct link *k, const struct msg *m)
+{
+	struct gatewayd *g = k->banks->gatewayd;
+	struct event ev = event_of(k, m);
+
+	if (msg_has(m, gateway_seq) != msg_has(m, gateway_check)) {
+		talk_error(&k->talk, m->tag, CODE_BAD_REQUEST,
+		    msg_has(m, gateway_seq) ? STR("gateway_check")
+					    : STR("gateway_seq"),
+		    "gateway_seq and gateway_check come together");
+		return;
+	}
+	ev.window = k->window;
+	ev.proof = PROOF_NONE;
+	if (msg_has(m, gateway_seq))
+		ev.proof = journal_proves(g->journal, m->v[KEY_gateway_seq].u64,
+			       &m->v[KEY_gateway_check].check)
+		    ? PROOF_GOOD
+		    : PROOF_BAD;
+	turn_event(g->turn, &ev);
+}
+
+static void
+take_request(void *ctx, const struct msg *m)
+{
+	struct link *k = ctx;
+	struct event ev;
+
+	if (m->verb == VERB_UP_HELLO) {
+		take_hello(k, m);
+	} else if (k->state == LINK_CONNECTED && m->verb == VERB_UP_PING) {
+		/* PING is not counted, but here it is one request too early. */
+		struct msg reply;
+
+		msg_error(&reply, m->verb, m->tag, CODE_BAD_REQUEST,
+		    "HELLO comes first");
+		talk_put(&k->talk, &reply);
+	} else if (k->state == LINK_CONNECTED) {
+		refuse(k, m, CODE_BAD_REQUEST, "HELLO comes first");
+	} else if (m->verb == VERB_UP_PING) {
+		take_ping(k, m);
+	} else if (m->verb == VERB_UP_REGISTER) {
+		take_register(k, m);
+	} else {
+		ev = event_of(k, m);
+		turn_event(k->talk.turn, &ev);
+	}
+}
+
+/* ---- Replies ---- */
+
+/* What a bank wrote for people is cut, so that it fits every line it goes to.
+ */
+static void
+trim(struct msg *m)
+{
+	struct str *text = &m->v[KEY_text].str;
+
+	if (m->word != MSG_ERR)
+		return;
+	if (msg_has(m, text) && text->len > REASON_OCTETS_MAX)
+		m->have &= ~MSG_BIT(KEY_text);
+	if (msg_has(m, field) && m->v[KEY_field].str.len > KEY_MAX_LEN)
+		m->have &= ~MSG_BIT(KEY_field);
+}
+
+static void
+take_reply(void *ctx, const struct line *line)
+{
+	struct link *k = ctx;
+	enum verb verb = tag_verb(SIDE_DOWN, line->tag);
+	struct msg_problem problem;
+	struct event ev;
+	struct msg m;
+
+	/* A reply to no request of ours is ignored. */
+	if (verb == VERB_UNKNOWN || verb == VERB_DOWN_PING ||
+	    k->state != LINK_REGISTERED)
+		return;
+	if (msg_reply(&m, line, verb, &problem) != LINE_OK) {
+		log_warn("a reply cannot be understood", LOG_C("bank", k->name),
+		    LOG_C("request", verb_info(verb)->word),
+		    LOG_S("field", problem.field), LOG_C("text", problem.text));
+		give_up(k, "a reply cannot be understood");
+		return;
+	}
+	if (m.word == MSG_EVENT)
+		return;
+	if (m.word == MSG_ROW && verb != VERB_DOWN_HISTORY) {
+		give_up(k, "rows in answer to what has none");
+		return;
+	}
+	trim(&m);
+	ev = event_of(k, &m);
+	turn_event(k->talk.turn, &ev);
+}
+
+static const struct talk_ops bank_ops = {
+    .side = SIDE_UP,
+    .exempt = VERB_UP_PING,
+    .stop_reading = false,
+    .request = take_request,
+    .reply = take_reply,
+};
+
+/* ---- Connections ---- */
+
+/* One bank cannot take every place: of many unregistered, the oldest goes. */
+static void
+limit_unregistered(struct banks *bs, const struct link *fresh)
+{
+	struct link *oldest = NULL;
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < bs->slots; i++) {
+		struct link *k = &bs->at[i];
+
+		if (k->talk.conn == NULL || k->talk.ended ||
+		    k->state == LINK_SHAKING || k->state == LINK_REGISTERED ||
+		    strcmp(k->name, fresh->name) != 0)
+			continue;
+		count++;
+		if (k != fresh && (oldest == NULL || k->up_ns < oldest->up_ns))
+			oldest = k;
+	}
+	if (count > UNREGISTERED_MAX && oldest != NULL)
+		give_up(oldest, "too many connections that do not register");
+}
+
+static void
+bank_up(void *ctx, struct conn *conn)
+{
+	struct link *k = ctx;
+	const struct tls_identity *peer = conn_peer(conn);
+
+	listener_ended(&k->banks->listener, &k->handshake);
+	CHECK(str_copy(k->name, sizeof(k->name), str_from(peer->name)));
+	k->talk.user = str_from(k->name);
+	if (peer->role != TLS_ROLE_BANK)
+		k->talk.forbidden = "only banks' certificates are welcome here";
+	k->state = LINK_CONNECTED;
+	k->up_ns = clock_mono_ns();
+	k->pinged_ns = 0;
+	limit_unregistered(k->banks, k);
+	watch_heartbeat(k);
+	log_debug("bank connected", LOG_C("peer", conn_address(conn)),
+	    LOG_C("bank", k->name));
+}
+
+static size_t
+bank_input(void *ctx, struct conn *conn, const char *octets, size_t len)
+{
+	struct link *k = ctx;
+
+	(void)conn;
+	return talk_input(&k->talk, octets, len);
+}
+
+static const char *
+end_text(enum conn_end why)
+{
+	switch (why) {
+	case CONN_END_CLOSED:
+		return "closed by us";
+	case CONN_END_EOF:
+		return "closed by the bank";
+	case CONN_END_ERROR:
+		return "broken";
+	case CONN_END_HANDSHAKE:
+		return "TLS handshake failed";
+	case CONN_END_TIMEOUT:
+		return "the handshake took too long";
+	case CONN_END_OVERFLOW:
+		return "the bank does not read what we send";
+	}
+	return "";
+}
+
+static void
+bank_down(void *ctx, struct conn *conn, enum conn_end why)
+{
+	struct link *k = ctx;
+	struct banks *bs = k->banks;
+
+	log_write(
+	    k->state == LINK_REGISTERED ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG,
+	    "link down",
+	    (const struct log_field[]){LOG_C("bank", k->name),
+		LOG_C("peer", conn_address(conn)), LOG_C("why", end_text(why)),
+		LOG_C("error", conn_error(conn)), LOG_FIELD_END});
+	listener_ended(&bs->listener, &k->handshake);
+	loop_timer_clear(bs->gatewayd->loop, &k->heartbeat);
+	talk_down(&k->talk);
+	bs->connected--;
+	TAILQ_INSERT_HEAD(&bs->free, k, entry);
+}
+
+static const struct conn_ops bank_conn_ops = {
+    .up = bank_up,
+    .input = bank_input,
+    .drained = NULL,
+    .down = bank_down,
+};
+
+static void
+welcome(void *ctx, int fd)
+{
+	struct banks *bs = ctx;
+	struct gatewayd *g = bs->gatewayd;
+	const struct conn_limits limits = {
+	    .in_max = IN_OCTETS,
+	    .out_max = OUT_OCTETS,
+	    .handshake_ns = g->config.handshake_ns,
+	};
+	struct link *k = TAILQ_FIRST(&bs->free);
+	struct conn *conn;
+
+	if (k == NULL) {
+		log_warn("a bank is turned away: too many are connected",
+		    LOG_U("connected", bs->connected));
+		close(fd);
+		return;
+	}
+	if (conn_accept(
+		&conn, g->loop, fd, g->tls, &limits, &bank_conn_ops, k) < 0) {
+		log_warn("cannot serve a bank", LOG_E(errno));
+		return;
+	}
+	TAILQ_REMOVE(&bs->free, k, entry);
+	bs->connected++;
+	k->state = LINK_SHAKING;
+	k->name[0] = '\0';
+	talk_begin(&k->talk, conn);
+	listener_begun(&bs->listener, &k->handshake, conn);
+}
+
+/* ---- The interface ---- */
+
+struct banks *
+banks_new(struct gatewayd *g)
+{
+	const struct config *c = &g->config;
+	struct banks *bs = calloc(1, sizeof(*bs));
+
+	if (bs == NULL)
+		return NULL;
+	bs->gatewayd = g;
+	/* Each bank once, and once more while a new link replaces the old;
+	 * handshakes have places of their own. */
+	bs->slots =
+	    (uint32_t)(2 * c->banks + c->handshakes) + 2 * UNREGISTERED_MAX;
+	bs->listener.fd = -1;
+	bs->listener.name = "banks";
+	bs->at = calloc(bs->slots, sizeof(*bs->at));
+	if (bs->at == NULL) {
+		free(bs);
+		return NULL;
+	}
+	TAILQ_INIT(&bs->free);
+	for (uint32_t i = 0; i < bs->slots; i++) {
+		struct link *k = &bs->at[i];
+
+		k->banks = bs;
+		k->heartbeat = (struct timer){.due = heartbeat_due, .ctx = k};
+		talk_init(
+		    &k->talk, &bank_ops, k, g->turn, i, (uint32_t)c->window);
+		k->talk.talks = &g->talks;
+		TAILQ_INSERT_TAIL(&bs->free, k, entry);
+	}
+	return bs;
+}
+
+void
+banks_free(struct banks *bs)
+{
+	if (bs == NULL)
+		return;
+	listener_stop(&bs->listener);
+	free(bs->at);
+	free(bs);
+}
+
+uint32_t
+banks_slots(const struct banks *bs)
+{
+	return bs->slots;
+}
+
+uint32_t
+banks_connected(const struct banks *bs)
+{
+	return bs->connected;
+}
+
+int
+banks_listen(struct banks *bs, char *bound, size_t bound_size)
+{
+	const struct config *c = &bs->gatewayd->config;
+	int fd = conn_listen(c->listen_banks, bound, bound_size);
+
+	if (fd < 0)
+		return -1;
+	bs->listener.take = welcome;
+	bs->listener.ctx = bs;
+	return listener_start(
+	    &bs->listener, bs->gatewayd->loop, fd, (uint32_t)c->handshakes);
+}
+
+/* The link that this peer is, or NULL where it is gone. */
+static struct link *
+link_of(struct banks *bs, struct peer peer)
+{
+	CHECK(peer.slot < bs->slots);
+	return talk_is(&bs->at[peer.slot].talk, peer) ? &bs->at[peer.slot]
+						      : NULL;
+}
+
+void
+banks_registered(struct banks *bs, struct peer peer)
+{
+	struct link *k = link_of(bs, peer);
+
+	if (k == NULL)
+		return;
+	k->state = LINK_REGISTERED;
+	watch_heartbeat(k);
+}
+
+void
+banks_deliver(struct banks *bs, struct peer peer, const char *line, size_t len)
+{
+	CHECK(peer.slot < bs->slots);
+	talk_deliver(&bs->at[peer.slot].talk, peer, line, len);
+}
+
+void
+banks_close(struct banks *bs, struct peer peer, const char *why)
+{
+	struct link *k = link_of(bs, peer);
+
+	if (k != NULL)
+		give_up(k, why);
+}
+
+void
+banks_quiet(struct banks *bs)
+{
+	listener_stop(&bs->listener);
+	while (listener_evict(&bs->listener))
+		continue;
+}
+
+void
+banks_stop(struct banks *bs)
+{
+	banks_quiet(bs);
+	for (uint32_t i = 0; i < bs->slots; i++)
+		if (bs->at[i].talk.conn != NULL && !bs->at[i].talk.ended)
+			talk_end(&bs->at[i].talk);
+}

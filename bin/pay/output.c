@@ -1,0 +1,303 @@
+#include "output.h"
+
+#include <err.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/exitcode.h"
+#include "pay.h"
+#include "wire/money.h"
+#include "wire/time.h"
+
+#define COLUMNS_MAX 16
+
+enum mode { MODE_TABLE, MODE_TSV, MODE_JSON };
+
+struct output {
+	struct output_options options;
+	enum mode mode;
+	bool colour;
+	bool json_open;  /* this row's object has a member */
+	uint32_t column; /* of the next cell */
+	uint32_t widths[COLUMNS_MAX];
+	bool empty[COLUMNS_MAX]; /* nothing in any row: not shown */
+	char **cells; /* of rows that wait: malloced texts, row by row */
+	size_t cell_count, cell_room;
+};
+
+/* ---- Writing one cell ---- */
+
+/* Characters, not octets: UTF-8 continuation octets do not count. */
+static uint32_t
+text_width(struct str text)
+{
+	uint32_t i, width = 0;
+
+	for (i = 0; i < text.len; i++)
+		if (((unsigned char)text.at[i] & 0xC0) != 0x80)
+			width++;
+	return width;
+}
+
+static const char *
+state_colour(struct str state)
+{
+	if (str_is(state, "committed"))
+		return "\033[32m";
+	if (str_is(state, "aborted") || str_is(state, "refused"))
+		return "\033[31m";
+	return "\033[33m";
+}
+
+static void
+pad(uint32_t count)
+{
+	for (; count > 0; count--)
+		(void)putchar(' ');
+}
+
+static void
+table_cell(
+    const struct output *o, uint32_t column, struct str text, bool colour)
+{
+	enum column_kind kind = o->options.columns[column].kind;
+	uint32_t width = text_width(text), room = o->widths[column];
+	bool last = column + 1 == o->options.count;
+	bool right = kind == COLUMN_MONEY || kind == COLUMN_NUMBER;
+
+	if (o->empty[column])
+		return;
+	if (column > 0)
+		pad(2);
+	if (right && width < room)
+		pad(room - width);
+	if (colour && kind == COLUMN_STATE && o->colour)
+		printf("%s%.*s\033[0m", state_colour(text), STR_ARG(text));
+	else
+		printf("%.*s", STR_ARG(text));
+	if (!right && !last && width < room)
+		pad(room - width);
+}
+
+static void
+json_string(struct str text)
+{
+	uint32_t i;
+
+	(void)putchar('"');
+	for (i = 0; i < text.len; i++) {
+		unsigned char octet = (unsigned char)text.at[i];
+
+		if (octet == '"' || octet == '\\')
+			printf("\\%c", octet);
+		else if (octet < 0x20 || octet == 0x7F)
+			printf("\\u%04x", octet);
+		else
+			(void)putchar(octet);
+	}
+	(void)putchar('"');
+}
+
+static void
+json_member(struct output *o, const char *name, struct str text, bool number)
+{
+	if (text.len == 0)
+		return;
+	(void)putchar(o->json_open ? ',' : '{');
+	o->json_open = true;
+	json_string(str_from(name));
+	(void)putchar(':');
+	if (number)
+		printf("%.*s", STR_ARG(text));
+	else
+		json_string(text);
+}
+
+/* ---- Rows that wait for the widths ---- */
+
+static void
+cell_keep(struct output *o, struct str text)
+{
+	if (o->cell_count == o->cell_room) {
+		size_t room = o->cell_room > 0 ? 2 * o->cell_room : 256;
+		char **cells = reallocarray(o->cells, room, sizeof(*o->cells));
+
+		if (cells == NULL)
+			err(EXIT_OSERR, "memory");
+		o->cells = cells;
+		o->cell_room = room;
+	}
+	o->cells[o->cell_count++] = pay_copy(text);
+}
+
+static void
+heading_print(const struct output *o)
+{
+	uint32_t i;
+
+	for (i = 0; i < o->options.count; i++) {
+		struct str name = str_from(o->options.columns[i].name);
+
+		if (o->mode == MODE_TABLE)
+			table_cell(o, i, name, false);
+		else
+			printf("%s%.*s", i > 0 ? "\t" : "", STR_ARG(name));
+	}
+	(void)putchar('\n');
+}
+
+static void
+table_print(struct output *o)
+{
+	size_t i, count = o->options.count;
+
+	for (i = 0; i < count; i++)
+		o->empty[i] = true;
+	for (i = 0; i < o->cell_count; i++) {
+		uint32_t width = text_width(str_from(o->cells[i]));
+
+		if (width > 0)
+			o->empty[i % count] = false;
+		if (width > o->widths[i % count])
+			o->widths[i % count] = width;
+	}
+	if (o->cell_count > 0)
+		heading_print(o);
+	for (i = 0; i < o->cell_count; i++) {
+		table_cell(
+		    o, (uint32_t)(i % count), str_from(o->cells[i]), true);
+		if (i % count == count - 1)
+			(void)putchar('\n');
+		free(o->cells[i]);
+	}
+	free(o->cells);
+}
+
+/* ---- For callers ---- */
+
+struct output *
+output_open(const struct output_options *options)
+{
+	struct output *o = pay_allocate(1, sizeof(*o));
+	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+	uint32_t i;
+
+	CHECK(options->count >= 1 && options->count <= COLUMNS_MAX);
+	o->options = *options;
+	o->mode = options->json          ? MODE_JSON
+	    : isatty(STDOUT_FILENO) == 1 ? MODE_TABLE
+					 : MODE_TSV;
+	o->colour = o->mode == MODE_TABLE &&
+	    (no_color == NULL || no_color[0] == '\0') && term != NULL &&
+	    strcmp(term, "dumb") != 0;
+	for (i = 0; i < options->count; i++) {
+		const struct column *column = &options->columns[i];
+		uint32_t width = text_width(str_from(column->name));
+
+		o->widths[i] = width > column->width ? width : column->width;
+	}
+	(void)setvbuf(stdout, NULL, _IOFBF, 1 << 16);
+	if ((o->mode == MODE_TSV && options->heading) ||
+	    (o->mode == MODE_TABLE && options->stream))
+		heading_print(o);
+	return o;
+}
+
+void
+output_text(struct output *o, struct str text)
+{
+	const struct column *column = &o->options.columns[o->column];
+
+	CHECK(o->column < o->options.count);
+	switch (o->mode) {
+	case MODE_TABLE:
+		if (o->options.stream)
+			table_cell(o, o->column, text, true);
+		else
+			cell_keep(o, text);
+		break;
+	case MODE_TSV:
+		printf("%s%.*s", o->column > 0 ? "\t" : "", STR_ARG(text));
+		break;
+	case MODE_JSON:
+		json_member(
+		    o, column->name, text, column->kind == COLUMN_NUMBER);
+		break;
+	}
+	o->column++;
+}
+
+void
+output_u64(struct output *o, uint64_t number)
+{
+	char text[24];
+	int len;
+
+	len = snprintf(text, sizeof(text), "%llu", (unsigned long long)number);
+	CHECK(len > 0 && (size_t)len < sizeof(text));
+	output_text(o, str_from(text));
+}
+
+void
+output_money(struct output *o, int64_t minor, uint32_t currency)
+{
+	char text[MONEY_TEXT_MAX];
+	size_t len = money_text(minor, currency, text);
+
+	output_text(o, (struct str){text, (uint32_t)len});
+}
+
+void
+output_time(struct output *o, int64_t us)
+{
+	char text[TIME_TEXT_LEN + 1];
+
+	time_text(us, text);
+	output_text(o, str_from(text));
+}
+
+void
+output_json_extra(struct output *o, const char *name, struct str text)
+{
+	if (o->mode == MODE_JSON)
+		json_member(o, name, text, false);
+}
+
+void
+output_row(struct output *o)
+{
+	CHECK(o->column == o->options.count);
+	o->column = 0;
+	if (o->mode == MODE_JSON) {
+		printf("%s}\n", o->json_open ? "" : "{");
+		o->json_open = false;
+	} else if (o->mode == MODE_TSV || o->options.stream) {
+		(void)putchar('\n');
+	}
+}
+
+int
+output_flush(struct output *o)
+{
+	(void)o;
+	return fflush(stdout) == 0 && ferror(stdout) == 0 ? 0 : -1;
+}
+
+int
+output_close(struct output *o)
+{
+	int result = EXIT_OK;
+
+	if (o->mode == MODE_TABLE && !o->options.stream)
+		table_print(o);
+	if (output_flush(o) == -1) {
+		warn("standard output");
+		result = EXIT_CANTCREATE;
+	}
+	free(o);
+	return result;
+}

@@ -1,0 +1,79 @@
+/*
+ * A batch file: tab-separated rows id, from, to, amount, currency, memo, with a
+ * heading where the first field is "id". Read whole, checked whole.
+ */
+#ifndef STRIFE_PAY_ROWS_H
+#define STRIFE_PAY_ROWS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "answer.h"
+#include "base/str.h"
+#include "wire/id.h"
+
+#define ROWS_MAX 1000000u
+#define ROWS_FILE_MAX ((size_t)1 << 30)
+
+enum row_field {
+	ROW_ID,
+	ROW_FROM,
+	ROW_TO,
+	ROW_AMOUNT,
+	ROW_CURRENCY,
+	ROW_MEMO, /* may be missing */
+	ROW_FIELDS
+};
+extern const char *const row_field_names[ROW_FIELDS];
+
+enum row_progress {
+	ROW_WAITING, /* to be sent, for the first time or again */
+	ROW_IN_FLIGHT,
+	ROW_DEFERRED, /* to be sent again when its delay is over */
+	ROW_DONE,
+};
+
+#define ROW_NONE UINT32_MAX
+
+struct row {
+	struct str fields[ROW_FIELDS]; /* as given; in the file's text */
+	struct id id;
+	bool has_id;
+	int64_t amount;
+	uint32_t currency;
+	uint32_t line;
+	uint32_t same_as; /* an earlier row with this id, or ROW_NONE */
+	/* What becomes of it: */
+	enum row_progress progress;
+	bool sent;      /* a gateway may have seen it */
+	uint32_t times; /* it was asked again */
+	struct answer answer;
+};
+
+struct rows {
+	const char *name; /* of the file, for messages; borrowed */
+	const char *user; /* for key:TEXT; borrowed */
+	char *text;       /* owned */
+	size_t len;
+	bool heading;
+	struct row *at; /* owned */
+	uint32_t count, room;
+	uint32_t missing; /* rows without an id */
+};
+
+/*
+ * Reads path, "-" for standard input: EXIT_OK, or EXIT_DATA having said why.
+ * name and user must be set; rows_free frees.
+ */
+int rows_read(struct rows *, const char *path);
+/*
+ * Splits and checks text: EXIT_OK, or EXIT_DATA having named FILE:LINE:COLUMN
+ * of what is wrong (of the first ROWS_TOLD_MAX rows). need_id: every row must
+ * have one.
+ */
+#define ROWS_TOLD_MAX 20
+int rows_check(struct rows *, bool need_id);
+void rows_free(struct rows *);
+
+#endif
