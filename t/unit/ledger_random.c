@@ -300,7 +300,7 @@ do_resolve(int id)
 		asked[count] = h.sent[count];
 	for (uint32_t i = 0; i < count; i++) {
 		static const char *const outcomes[] = {
-		    "commit seq=1 check=" CHECK_HEX, "abort", "wait"};
+		    ("commit seq=1 check=" CHECK_HEX), "abort", "wait"};
 		uint32_t choice = pick(3);
 		struct payment *m;
 		char text[512];
