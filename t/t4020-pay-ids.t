@@ -6,6 +6,7 @@ import re
 import ssl
 import sys
 
+sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "lib"))
 from paytest import Place, done, is_, ok, unused_address  # noqa: E402

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
-#include "output.h"
+#include "client/output.h"
 #include "wire/money.h"
 
 struct asking {
@@ -87,7 +87,7 @@ accounts_run(struct pay *pay, int argc, char **argv)
 	if (result == EXIT_OK)
 		result = accounts_ask(pay, &list);
 	if (result == EXIT_OK) {
-		out = output_open(&(struct output_options){
+		out = pay_output(&(struct output_options){
 		    .columns = columns, .count = 2, .json = pay->json});
 		for (i = 0; i < list.count; i++) {
 			output_text(out, str_from(list.at[i].account));
@@ -180,7 +180,7 @@ balance_show(struct pay *pay, const char *const *accounts, uint32_t count)
 	    {"currency", COLUMN_TEXT, 0}, {"posted", COLUMN_MONEY, 0},
 	    {"held", COLUMN_MONEY, 0}, {"available", COLUMN_MONEY, 0},
 	    {"seq", COLUMN_NUMBER, 0}};
-	struct output *out = output_open(&(struct output_options){
+	struct output *out = pay_output(&(struct output_options){
 	    .columns = columns, .count = 6, .json = pay->json});
 	int result = balance_ask(pay, out, accounts, count);
 

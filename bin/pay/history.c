@@ -7,8 +7,8 @@
 
 #include "accounts.h"
 #include "base/check.h"
-#include "date.h"
-#include "output.h"
+#include "client/date.h"
+#include "client/output.h"
 #include "pay.h"
 #include "wire/money.h"
 
@@ -143,7 +143,7 @@ history_show(struct history *h)
 	    {"kind", COLUMN_TEXT, 0}, {"amount", COLUMN_MONEY, 0},
 	    {"currency", COLUMN_TEXT, 0}, {"balance", COLUMN_MONEY, 0},
 	    {"peer", COLUMN_TEXT, 0}, {"memo", COLUMN_TEXT, 0}};
-	struct output *out = output_open(&(struct output_options){
+	struct output *out = pay_output(&(struct output_options){
 	    .columns = columns, .count = 9, .json = h->pay->json});
 	int result, closed;
 	uint32_t i;

@@ -248,6 +248,16 @@ pay_refused(const char *about, const struct msg *reply)
 	return EXIT_DECLINED;
 }
 
+struct output *
+pay_output(const struct output_options *options)
+{
+	struct output *output = output_open(options);
+
+	if (output == NULL)
+		err(EXIT_OSERR, "memory");
+	return output;
+}
+
 void *
 pay_allocate(size_t count, size_t size)
 {

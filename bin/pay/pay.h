@@ -9,6 +9,7 @@
 #include "base/exitcode.h"
 #include "client/client.h"
 #include "client/config.h"
+#include "client/output.h"
 
 struct command;
 
@@ -80,7 +81,9 @@ int pay_gave_up(const struct pay *, enum session_end);
 /* Says what the gateway answered; returns the exit code of a question. */
 int pay_refused(const char *about, const struct msg *reply);
 
-/* Copies a borrowed text; ends the program where memory is short. */
+/* output_open; ends the program where memory is short, as do these. */
+struct output *pay_output(const struct output_options *);
+/* Copies a borrowed text. */
 char *pay_copy(struct str);
 void *pay_allocate(size_t count, size_t size);
 

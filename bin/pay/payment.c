@@ -7,7 +7,7 @@
 #include "answer.h"
 #include "base/check.h"
 #include "client/ids.h"
-#include "output.h"
+#include "client/output.h"
 #include "pay.h"
 #include "payid.h"
 #include "wire/account.h"
@@ -293,7 +293,7 @@ payment_print(const struct pay *pay, const struct payment *p)
 	    {"state", COLUMN_STATE, 0}, {"reason", COLUMN_TEXT, 0},
 	    {"bank", COLUMN_TEXT, 0}, {"seq", COLUMN_NUMBER, 0},
 	    {"time", COLUMN_TEXT, 0}, {"pending", COLUMN_TEXT, 0}};
-	struct output *out = output_open(&(struct output_options){
+	struct output *out = pay_output(&(struct output_options){
 	    .columns = columns, .count = 7, .json = pay->json});
 
 	output_text(out, str_from(p->id_text));

@@ -6,7 +6,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
-#include "output.h"
+#include "client/output.h"
 #include "progress.h"
 
 struct sender {
@@ -260,7 +260,7 @@ open_output(const struct pay *pay, const struct rows *rows)
 	columns[ROW_FIELDS] = (struct column){"state", COLUMN_STATE, 9};
 	columns[ROW_FIELDS + 1] = (struct column){"reason", COLUMN_TEXT, 18};
 	columns[ROW_FIELDS + 2] = (struct column){"seq", COLUMN_NUMBER, 8};
-	return output_open(&(struct output_options){.columns = columns,
+	return pay_output(&(struct output_options){.columns = columns,
 	    .count = ROW_FIELDS + 3,
 	    .json = pay->json,
 	    .stream = true,

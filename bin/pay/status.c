@@ -4,7 +4,7 @@
 
 #include "answer.h"
 #include "base/check.h"
-#include "output.h"
+#include "client/output.h"
 #include "pay.h"
 #include "payid.h"
 #include "wire/money.h"
@@ -133,7 +133,7 @@ status_answered(void *ctx, uint64_t cookie, const struct msg *reply)
 		asking->result = pay_refused(asking->id_text, reply);
 		return;
 	}
-	out = output_open(&(struct output_options){.columns = status_columns,
+	out = pay_output(&(struct output_options){.columns = status_columns,
 	    .count = sizeof(status_columns) / sizeof(status_columns[0]),
 	    .json = asking->pay->json});
 	output_text(out, str_from(asking->id_text));
@@ -190,7 +190,7 @@ cancel_print(const struct asking *asking)
 {
 	static const struct column columns[] = {{"id", COLUMN_TEXT, 0},
 	    {"state", COLUMN_STATE, 0}, {"reason", COLUMN_TEXT, 0}};
-	struct output *out = output_open(&(struct output_options){
+	struct output *out = pay_output(&(struct output_options){
 	    .columns = columns, .count = 3, .json = asking->pay->json});
 
 	output_text(out, str_from(asking->id_text));

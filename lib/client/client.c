@@ -182,9 +182,8 @@ try_again(struct client *c)
 	if (c->tries_left == 0)
 		return false;
 	c->tries_left--;
-	notice(c, false, "%s; trying again in %lld.%lld s",
-	    session_why(c->session), (long long)(delay_ns / NS_PER_S),
-	    (long long)(delay_ns % NS_PER_S / (NS_PER_S / 10)));
+	notice(c, false, "%s; trying again in %lld ms", session_why(c->session),
+	    (long long)(delay_ns / NS_PER_MS));
 	client_sleep(c, delay_ns);
 	return true;
 }

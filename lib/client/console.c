@@ -25,6 +25,7 @@
 #define SILENCE_S 30
 #define COMMANDS_MAX 32
 #define PATH_OCTETS 4096
+#define OPERAND_SHOWN_MAX 80
 #define PAGE_ROWS_MAX 500   /* a LIMIT on the wire */
 #define CURSOR_MAX_LEN 1024 /* a TEXT on the wire */
 
@@ -523,6 +524,22 @@ console_run(struct console *c, enum verb verb, const struct control_work *work)
 	return EXIT_OSERR;
 }
 
+void
+console_about(
+    const struct console *c, struct str operand, char into[CONSOLE_ABOUT_SIZE])
+{
+	if (operand.len > OPERAND_SHOWN_MAX)
+		operand.len = OPERAND_SHOWN_MAX;
+	(void)snprintf(into, CONSOLE_ABOUT_SIZE, "%s%s%.*s", c->command->name,
+	    operand.len > 0 ? " " : "", STR_ARG(operand));
+}
+
+static struct str
+first_operand(const struct console *c)
+{
+	return c->operand_count > 0 ? str_from(c->operands[0]) : STR_NONE;
+}
+
 int
 console_refused_exit(enum code code)
 {
@@ -699,16 +716,6 @@ show_row(struct show *s, const struct msg *m)
 		s->left--;
 }
 
-/* "deposit alice": what the command line was about. */
-static void
-about(const struct console *c, char *into, size_t size)
-{
-	const char *operand = c->operand_count > 0 ? c->operands[0] : "";
-
-	(void)snprintf(into, size, "%s%s%.80s", c->command->name,
-	    operand[0] != '\0' ? " " : "", operand);
-}
-
 static bool
 has_pages(enum verb verb)
 {
@@ -742,11 +749,11 @@ show_reply(void *ctx, uint32_t index, const struct msg *m)
 {
 	struct show *s = ctx;
 	bool rows = verb_info(m->verb)->row.count > 0;
-	char what[128];
+	char what[CONSOLE_ABOUT_SIZE];
 
 	(void)index;
 	if (m->word == MSG_ERR) {
-		about(s->console, what, sizeof(what));
+		console_about(s->console, first_operand(s->console), what);
 		s->result = console_refused(s->console, what, m);
 		return;
 	}
@@ -829,11 +836,11 @@ static void
 ask_reply(void *ctx, uint32_t index, const struct msg *m)
 {
 	struct ask *a = ctx;
-	char what[128];
+	char what[CONSOLE_ABOUT_SIZE];
 
 	(void)index;
 	if (m->word == MSG_ERR) {
-		about(a->console, what, sizeof(what));
+		console_about(a->console, first_operand(a->console), what);
 		a->result = console_refused(a->console, what, m);
 	} else if (m->word == MSG_OK && a->answer != NULL) {
 		*a->answer = *m;

@@ -86,10 +86,9 @@ int console_usage(const struct console *, const char *format, ...)
 int console_unknown(const struct console *, const char *message,
     const char *word, const char *const *names, uint32_t count);
 
-/* ---- Values of the command line: EXIT_OK, or EXIT_USAGE having said why ----
- */
+/* ---- Values: EXIT_OK, or EXIT_USAGE having said why ---- */
 
-/* A UUID in either case, as people paste them. */
+/* A UUID in either case, as people paste them; says nothing. */
 bool console_id_parse(struct id *, struct str text);
 int console_id(const struct console *, const char *text, struct id *);
 /* An account of the bank; system: ":equity.CUR" and so on, too. */
@@ -114,6 +113,10 @@ int console_connect(struct console *);
 int console_run(struct console *, enum verb, const struct control_work *work);
 /* Says that what was sent may or may not be done. */
 void console_doubt(void);
+/* "deposit alice", for console_refused; cut where it does not fit. */
+#define CONSOLE_ABOUT_SIZE 128
+void console_about(
+    const struct console *, struct str operand, char into[CONSOLE_ABOUT_SIZE]);
 /* Says what an ERR to a request about `about` means; returns the exit code. */
 int console_refused(
     const struct console *, const char *about, const struct msg *error);
