@@ -23,8 +23,8 @@ def given(rules="", **keys):
     return gateway
 
 
-def row(name, amount="1.00", memo="m", to="bob@BankB"):
-    return "%s\talice@BankA\t%s\t%s\tCZK\t%s\n" % (name, to, amount, memo)
+def row(name, amount="1.00", memo="m", to="bob@BankB", payer="alice@BankA"):
+    return "%s\t%s\t%s\t%s\tCZK\t%s\n" % (name, payer, to, amount, memo)
 
 
 def column(output, index):
@@ -104,6 +104,10 @@ with open(p.path("bytes.tsv"), "wb") as file:
     file.write(GOOD.encode() + row("key:a", memo="?").encode()
                .replace(b"?", b"\xff\x00"))
 is_(p.pay("batch", p.path("bytes.tsv")).returncode, 65, "octets of no text")
+with open(p.path("bytes.tsv"), "wb") as file:
+    file.write(GOOD.encode().replace(b"bob@", b"b\xc0\x80b@", 1))
+ok("\\xC0\\x80" in p.pay("batch", p.path("bytes.tsv")).stderr,
+   "octets of no text are shown as numbers")
 with open(p.path("bytes.tsv"), "wb") as file:
     file.write(os.urandom(200000))
 is_(p.pay("batch", p.path("bytes.tsv")).returncode, 65, "no text at all")
@@ -187,19 +191,47 @@ is_((r.returncode, column(r.stdout, 6)),
 is_(len(gateway.lines("PAY")), 2, "really")
 gateway = given(RULES)
 r = p.pay("batch", "--stop-at-first", stdin=row("key:1", memo="held") +
-          "".join(row("key:n%d" % i) for i in range(3000)))
+          "".join(row("key:n%d" % i, payer="p%d@BankA" % i)
+                  for i in range(3000)))
 states = column(r.stdout, 6)
 is_((r.returncode, states[0], states[-1]), (75, "held", "unsent"),
     "--stop-at-first at one that is held: exit 75")
 is_(states.count("committed"), len(gateway.lines("PAY")) - 1,
     "what had been sent is brought to its end")
 
+# ---- Order within a payer ----
+gateway = given(RULES)
+r = p.pay("batch", stdin=row("key:1", memo="held") + row("key:2") +
+          row("key:3", payer="carol@BankA") + row("key:4"))
+is_((r.returncode, column(r.stdout, 6)),
+    (75, ["held", "unsent", "committed", "unsent"]),
+    "rows behind an unfinished one of the same payer are unsent")
+is_(len(gateway.lines("PAY")), 2, "really")
+gateway = given(RULES)
+r = p.pay("batch", stdin=row("key:1", memo="poor") + row("key:2"))
+is_((r.returncode, column(r.stdout, 6)), (1, ["aborted", "committed"]),
+    "rows behind a declined one are sent")
+gateway = given(RULES)
+r = p.pay("batch", "--any-order", stdin=row("key:1", memo="held") +
+          row("key:2") + row("key:3"))
+is_((r.returncode, column(r.stdout, 6)),
+    (75, ["held", "committed", "committed"]),
+    "--any-order: nothing waits for the payer's other rows")
+gateway = given("PAY => nothing", reply_timeout="300ms", retries="0")
+p.pay("batch", stdin="".join(row("key:%d" % i) for i in range(5)))
+is_(len(gateway.lines("PAY")), 1, "one of a payer's rows at a time")
+gateway = given("PAY => nothing", reply_timeout="300ms", retries="0")
+p.pay("batch", "--any-order",
+      stdin="".join(row("key:%d" % i) for i in range(5)))
+is_(len(gateway.lines("PAY")), 5, "all at once in any order")
+
 
 def deepest(window_of_server, *args):
     """How many requests came in a row before the first was answered."""
     gateway = given("PAY => nothing", window=window_of_server,
                     reply_timeout="300ms", retries="0")
-    p.pay("batch", *args, stdin="".join(row("key:%d" % i) for i in range(20)))
+    p.pay("batch", *args, stdin="".join(
+        row("key:%d" % i, payer="p%d@BankA" % i) for i in range(20)))
     return len(gateway.lines("PAY"))
 
 

@@ -18,9 +18,9 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "lib"))
 import strife
 
 BANKS = ("CZ", "AB", "YZ")
-PAYERS = 60
-ROWS = 900
-OPENING = 1000_00
+PAYERS = 1200
+ROWS = 3000
+OPENING = 250_00
 
 
 def orders(seed):
@@ -64,7 +64,8 @@ class Deployment:
                  for n in range(20)})
             self.banks[name] = strife.Bank(
                 place, name, [self.links], accounts,
-                payments={"in_flight": 2048}, log={"level": "info"})
+                journal={"segment": "4MiB"}, payments={"in_flight": 2048},
+                limits={"accounts": 4096}, log={"level": "info"})
             self.start(name)
         cert, key = place.certificates.issue("client", "desk")
         self.pay = place.write("pay.yaml", strife.yaml({
@@ -108,12 +109,15 @@ class Deployment:
         return self.place.start(
             "/bin/sh", "-c", "exec \"$@\" >%s" % self.place.path("results"),
             "batch", strife.program("strife-pay"), "-c", self.pay, "batch",
-            "--window", "32", path,
+            "--window", "256", path,
             env=dict(os.environ, HOME=self.place.dir,
                      XDG_STATE_HOME=self.place.path("state")))
 
     def results(self):
-        return self.place.read("results").decode().splitlines()
+        try:
+            return self.place.read("results").decode().splitlines()
+        except FileNotFoundError:
+            return []
 
     def wait_for_results(self, count, run):
         """Until the batch has written that many rows; false if it ended."""
@@ -121,7 +125,7 @@ class Deployment:
         while time.monotonic() < deadline:
             if len(self.results()) >= count:
                 return run.running
-            time.sleep(0.005)
+            time.sleep(0.001)
         return False
 
     def balances(self, bank):
@@ -159,7 +163,8 @@ def check(deployment, victim, seed, totals):
               "%s: the batch is under way" % victim)
     deployment.daemons[victim].kill()
     deployment.start(victim)
-    run.wait()
+    strife.note("the first run ended with %s, %d rows of %d were known" %
+                (run.wait(), len(deployment.results()), ROWS))
     run, ended = finish(deployment, path)
     strife.equal(run.process.returncode, 1,
                  "%s: the batch again ends, some rows declined" % victim)

@@ -25,11 +25,17 @@ struct batch {
 static int
 batch_options(struct pay *pay, struct batch *b, int argc, char **argv)
 {
-	enum { OPTION_ASSIGN = PAY_OPTION_FIRST, OPTION_WINDOW, OPTION_STOP };
+	enum {
+		OPTION_ASSIGN = PAY_OPTION_FIRST,
+		OPTION_WINDOW,
+		OPTION_STOP,
+		OPTION_ANY_ORDER
+	};
 	static const struct option longs[] = {
 	    {"assign", required_argument, NULL, OPTION_ASSIGN},
 	    {"window", required_argument, NULL, OPTION_WINDOW},
 	    {"stop-at-first", no_argument, NULL, OPTION_STOP},
+	    {"any-order", no_argument, NULL, OPTION_ANY_ORDER},
 	    PAY_LONG_OPTIONS};
 	const char *problem;
 	int option;
@@ -49,6 +55,9 @@ batch_options(struct pay *pay, struct batch *b, int argc, char **argv)
 			break;
 		case OPTION_STOP:
 			b->sender.stop_at_first = true;
+			break;
+		case OPTION_ANY_ORDER:
+			b->sender.any_order = true;
 			break;
 		default:
 			return EXIT_USAGE;

@@ -43,7 +43,8 @@ const char help_batch[] =
     "  --assign OUT      give rows without an id one, write all to OUT, and\n"
     "                    pay from there\n"
     "  --window N        how many payments may be unanswered\n"
-    "  --stop-at-first   send no more after the first that is not committed\n";
+    "  --stop-at-first   send no more after the first that is not committed\n"
+    "  --any-order       a payer's rows need not wait for those before them\n";
 
 const char help_status[] =
     "Shows what became of one of your payments.\n"

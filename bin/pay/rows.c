@@ -1,8 +1,5 @@
 #include "rows.h"
 
-/* Which strnvis() one means has to be said even where none is used. */
-#define LIBBSD_OPENBSD_VIS
-#include <bsd/vis.h>
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -115,13 +112,22 @@ wrong(struct checker *c, const char *at, const char *format, ...)
 	return false;
 }
 
-/* A value to be shown, whatever is in it. */
+/* A value to be shown, whatever is in it: vis(3) lets octets of no text pass. */
 static const char *
 shown(struct str value, char into[4 * SHOWN_MAX + 1])
 {
 	uint32_t len = value.len < SHOWN_MAX ? value.len : SHOWN_MAX;
+	char *at = into;
 
-	(void)strvisx(into, value.at, len, VIS_CSTYLE | VIS_TAB | VIS_NL);
+	for (uint32_t i = 0; i < len; i++) {
+		unsigned char octet = (unsigned char)value.at[i];
+
+		if (octet >= ' ' && octet < 0x7f && octet != '\\')
+			*at++ = (char)octet;
+		else
+			at += snprintf(at, 5, "\\x%02X", octet);
+	}
+	*at = '\0';
 	return into;
 }
 
@@ -297,6 +303,47 @@ check_repeats(struct checker *c)
 	table_free(&table);
 }
 
+/* ---- Order within a payer ---- */
+
+static bool
+same_payer(const void *pool, uint32_t index, const void *key, size_t len)
+{
+	const struct row *rows = pool;
+
+	return str_eq(
+	    rows[index].fields[ROW_FROM], (struct str){key, (uint32_t)len});
+}
+
+void
+rows_link_payers(struct rows *rows)
+{
+	struct hash_key key;
+	struct table table;
+
+	digest_random(&key, sizeof(key));
+	if (table_init(&table, rows->count, &key, same_payer, rows->at) == -1)
+		err(EXIT_OSERR, "memory");
+	for (uint32_t i = 0; i < rows->count; i++) {
+		struct row *row = &rows->at[i];
+		struct str payer = row->fields[ROW_FROM];
+		uint32_t first;
+
+		if (row->same_as != ROW_NONE)
+			continue;
+		first = table_find(&table, payer.at, payer.len);
+		if (first == TABLE_NONE) {
+			table_insert(&table, payer.at, payer.len, i);
+			first = i;
+		} else {
+			row->behind = true;
+			rows->at[rows->at[first].last_of_payer].next_of_payer =
+			    i;
+		}
+		rows->at[first].last_of_payer = i;
+	}
+	table_free(&table);
+}
+
 /* ---- The whole ---- */
 
 static struct row *
@@ -316,6 +363,7 @@ row_add(struct rows *rows)
 	row = &rows->at[rows->count++];
 	memset(row, 0, sizeof(*row));
 	row->same_as = ROW_NONE;
+	row->next_of_payer = ROW_NONE;
 	row->answer.state = PAYMENT_UNSENT;
 	return row;
 }

@@ -44,9 +44,14 @@ struct row {
 	uint32_t currency;
 	uint32_t line;
 	uint32_t same_as; /* an earlier row with this id, or ROW_NONE */
+	/* The payer's rows, in order; see rows_link_payers. */
+	uint32_t next_of_payer, last_of_payer;
+	bool behind; /* another of the payer's rows comes first */
 	/* What becomes of it: */
 	enum row_progress progress;
-	bool sent;      /* a gateway may have seen it */
+	bool sent;     /* a gateway may have seen it */
+	bool released; /* nothing of the payer's before it is unfinished */
+	uint32_t next_ready;
 	uint32_t times; /* it was asked again */
 	struct answer answer;
 };
@@ -74,6 +79,8 @@ int rows_read(struct rows *, const char *path);
  */
 #define ROWS_TOLD_MAX 20
 int rows_check(struct rows *, bool need_id);
+/* Links the rows of each payer that are to be sent, in the file's order. */
+void rows_link_payers(struct rows *);
 void rows_free(struct rows *);
 
 #endif

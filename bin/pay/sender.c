@@ -16,8 +16,10 @@ struct sender {
 	struct sender_options options;
 	struct output *out;
 	struct progress progress;
-	uint32_t cursor;  /* no row before it is ROW_WAITING */
-	uint32_t printed; /* rows before it are */
+	uint32_t
+	    cursor; /* no row before it is to be sent, but the ready ones */
+	uint32_t ready_first, ready_last; /* released behind the cursor */
+	uint32_t printed;                 /* rows before it are */
 	uint32_t done;
 	bool stopped;
 	bool printed_some; /* since the last flush */
@@ -49,12 +51,47 @@ row_defer(struct sender *s, uint32_t index)
 }
 
 static void
+row_release(struct sender *s, uint32_t index)
+{
+	struct row *row = &s->rows->at[index];
+
+	row->released = true;
+	if (index >= s->cursor)
+		return;
+	row->next_ready = ROW_NONE;
+	if (s->ready_first == ROW_NONE)
+		s->ready_first = index;
+	else
+		s->rows->at[s->ready_last].next_ready = index;
+	s->ready_last = index;
+}
+
+/* The payer's next row may go; or none of them, where this one is not over. */
+static void
+release_next(struct sender *s, const struct row *row, bool over)
+{
+	uint32_t next = row->next_of_payer;
+
+	if (s->options.any_order || next == ROW_NONE)
+		return;
+	if (over) {
+		row_release(s, next);
+		return;
+	}
+	for (; next != ROW_NONE; next = s->rows->at[next].next_of_payer) {
+		s->rows->at[next].progress = ROW_DONE;
+		s->done++;
+	}
+}
+
+static void
 row_done(struct sender *s, struct row *row)
 {
 	enum exitcode code = answer_exit(&row->answer);
 
 	row->progress = ROW_DONE;
 	s->done++;
+	release_next(s, row, code == EXIT_OK || code == EXIT_DECLINED);
 	if (code == EXIT_TEMPFAIL)
 		s->some_unfinished = true;
 	else if (code != EXIT_OK)
@@ -156,24 +193,39 @@ may_send(const struct sender *s, const struct row *row)
 	/* A repeat of an earlier row gets that one's answer. */
 	if (row->progress != ROW_WAITING || row->same_as != ROW_NONE)
 		return false;
+	if (!row->released && !s->options.any_order)
+		return false;
 	/* What was sent before is still brought to its end. */
 	return !s->stopped || row->sent;
+}
+
+/* False where it is to be sent, and there is no room for it now. */
+static bool
+pass_row(struct sender *s, uint32_t index)
+{
+	struct msg request;
+
+	if (!may_send(s, &s->rows->at[index]))
+		return true;
+	return session_room(s->session) > s->deferred_count &&
+	    row_send(s, index, &request);
 }
 
 static void
 send_some(struct sender *s)
 {
-	struct rows *rows = s->rows;
-	struct msg request;
+	bool room = true;
 
 	deferred_wake(s);
-	while (s->cursor < rows->count) {
-		if (may_send(s, &rows->at[s->cursor])) {
-			if (session_room(s->session) <= s->deferred_count ||
-			    !row_send(s, s->cursor, &request))
-				break;
-		}
-		s->cursor++;
+	while (room && s->ready_first != ROW_NONE) {
+		room = pass_row(s, s->ready_first);
+		if (room)
+			s->ready_first = s->rows->at[s->ready_first].next_ready;
+	}
+	while (room && s->cursor < s->rows->count) {
+		room = pass_row(s, s->cursor);
+		if (room)
+			s->cursor++;
 	}
 	session_flush(s->session);
 }
@@ -341,6 +393,10 @@ sender_run(
 	s->session = client_session(pay->client);
 	s->rows = rows;
 	s->options = *options;
+	s->ready_first = ROW_NONE;
+	rows_link_payers(rows);
+	for (uint32_t i = 0; i < rows->count; i++)
+		rows->at[i].released = !rows->at[i].behind;
 	end = client_connect(pay->client);
 	if (end != SESSION_END_NONE) {
 		free(s);

@@ -13,6 +13,12 @@
 
 struct sender_options {
 	bool stop_at_first; /* send no more after one is not committed */
+	/*
+	 * A payer's rows need not wait for that payer's rows before them. They
+	 * do otherwise: which of them the balance is enough for must not depend
+	 * on what crashed meanwhile.
+	 */
+	bool any_order;
 };
 
 /* Every row is printed; returns the exit code of the batch. */

@@ -239,9 +239,10 @@ is_fenced(
 	g->fenced = true;
 	g->fenced_epoch = epoch;
 	ledger_say(out, ACTION_CRIT, NULL,
-	    "FENCED: gateway %s is at epoch %llu, and was at %llu: its "
-	    "journal is an old copy, or it runs twice. Stop that one, or "
-	    "start it once with --restored",
+	    "FENCED: gateway %s is at epoch %llu and was at %llu: an old copy "
+	    "of "
+	    "its journal, or two run at once. Stop that one, or restore the "
+	    "newest copy",
 	    g->node, (unsigned long long)epoch, (unsigned long long)g->epoch);
 	ledger_close_peer(out, l->current.peer, "FENCED: gateway %s", g->node);
 	return true;

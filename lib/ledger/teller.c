@@ -4,6 +4,11 @@
  * done by a file. A frozen account takes part in nothing new, neither as payer
  * nor as payee nor in the operator's own entries, until it is thawed; a closed
  * one never again.
+ *
+ * Refusals: OPEN of an account with another currency ALREADY_EXISTS; CLOSE of
+ * one with a balance FORBIDDEN, with a payment under way IN_PROGRESS; anything
+ * but CLOSE of a closed one ACCOUNT_CLOSED; a deposit's id that is known with
+ * another payload, or as a payment's, ID_REUSED. What is so already is OK.
  */
 #include <string.h>
 

@@ -1,5 +1,6 @@
 #include "turn/turn.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -264,14 +265,21 @@ turn_replay(
 	struct turn *t = ctx;
 	struct event ev = {.kind = EV_RECORD, .record = record};
 
-	(void)error;
-	(void)error_size;
 	clock_wall_floor_us(record->msg->v[KEY_time].i64);
 	set_clocks(&ev);
 	t->frames[0].actions.count = 0;
 	t->ops.step(t->core, &ev, &t->frames[0].actions);
-	/* Replay only fills the state: nobody is there to be answered. */
-	CHECK(t->frames[0].actions.count == 0);
+	/* Nobody is there to be answered: replay only fills the state. */
+	for (uint32_t i = 0; i < t->frames[0].actions.count; i++) {
+		const struct action *a = &t->frames[0].actions.at[i];
+
+		CHECK(a->kind == AC_LOG || a->kind == AC_FAIL);
+		if (a->kind == AC_FAIL) {
+			snprintf(error, error_size, "%s", a->text);
+			return false;
+		}
+		say(a);
+	}
 	return true;
 }
 

@@ -193,6 +193,9 @@ test_refused(void)
 	    "i1 ERR code=FORBIDDEN retry=never text=no");
 	is_i64(h.closed, 1, "HELLO refused: closed");
 	is_text(outcome(&h, down(&h, gw, "BALANCE account=x")), "CLOSE",
+	    "a request before HELLO: closed");
+	harness_hello(&h, gw, "gw1", 1, 10);
+	is_text(outcome(&h, down(&h, gw, "BALANCE account=x")), "CLOSE",
 	    "a request before REGISTER was answered: closed");
 	end("refused");
 }
@@ -257,7 +260,7 @@ static void
 test_interval(void)
 {
 	struct peer gw;
-	char text[256];
+	char text[256], stale[256], tag[TAG_MAX_LEN + 1];
 	int64_t due;
 
 	with_accounts();
@@ -281,9 +284,14 @@ test_interval(void)
 	ok(!ledger_more(h.l), "and nothing is left to do now");
 	harness_turn(&h, 3 * SECOND);
 	is_i64(count_sent("RESOLVE"), 1, "but after the interval");
+	strcpy(tag, harness_asked(&h, "RESOLVE", NULL));
+	strcpy(stale, text);
+	memcpy(strstr(stale, "wait"), "abort", 6);
+	harness_clear(&h);
+	harness_line(&h, gw, SIDE_UP, VERB_UP_RESOLVE, stale);
+	is_text(h.appended, "", "a late answer to the earlier one is ignored");
 	snprintf(text, sizeof(text),
-	    "%s ERR code=OVERLOADED retry=same-id text=no",
-	    harness_asked(&h, "RESOLVE", NULL));
+	    "%s ERR code=OVERLOADED retry=same-id text=no", tag);
 	harness_clear(&h);
 	harness_line(&h, gw, SIDE_UP, VERB_UP_RESOLVE, text);
 	harness_turn(&h, 3 * SECOND);

@@ -178,6 +178,47 @@ test_cursors(void)
 	end("cursors");
 }
 
+/*
+ * The hash in a cursor is no secret: whoever computes it for a record of
+ * another account, or for no record at all, still sees nothing.
+ */
+static void
+test_forged(void)
+{
+	static const struct hash_key key = {{0x73747269, 0x66652d31}};
+	bool refused = true;
+	uint32_t shown = 0;
+	char hashed[8 + 3];
+
+	begin();
+	harness_account(&h, "bob", "CZK", 50, 0);
+	harness_account(&h, "alice", "CZK", 1000, 0);
+	for (uint32_t i = 0; i < h.count + 2; i++) {
+		struct jpos pos = harness_pos(i);
+		uint32_t sum;
+		const char *got;
+
+		for (int k = 0; k < 4; k++) {
+			hashed[k] = (char)(pos.segment >> (24 - 8 * k));
+			hashed[4 + k] = (char)(pos.offset >> (24 - 8 * k));
+		}
+		memcpy(hashed + 8, "bob", 3);
+		sum = (uint32_t)hash_octets(&key, hashed, sizeof(hashed));
+		got = outcome(&h,
+		    down(&h, gw, "HISTORY account=bob before=%08x%08x%08x",
+			pos.segment, pos.offset, sum));
+		shown += strcmp(got, "OK") == 0 ? 1 : 0;
+		if (strcmp(got, "OK") == 0)
+			refused = refused && h.sent_count == 2 &&
+			    strcmp(field(h.sent[0].text, "amount"), "50") == 0;
+		else
+			refused = refused && strcmp(got, "BAD_REQUEST") == 0;
+	}
+	is_i64(shown, 1, "one forged cursor of all is the account's own row");
+	ok(refused, "a forged cursor shows only the account's own rows");
+	end("forged");
+}
+
 /* Lists that are not finished keep their place; lost peers give theirs up. */
 static void
 test_pool(void)
@@ -251,6 +292,7 @@ main(void)
 	test_rows();
 	test_pages();
 	test_cursors();
+	test_forged();
 	test_pool();
 	test_durable();
 	return tap_done();

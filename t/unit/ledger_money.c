@@ -117,6 +117,13 @@ test_system_names(void)
 	    "BAD_REQUEST", "a clearing account of another currency");
 	is_text(prepare("alice", ":clearing.BankA.CZK", 1, "CZK"),
 	    "BAD_REQUEST", "a clearing account of the bank itself");
+	is_text(outcome(&h,
+		    down(&h, gw,
+			"PREPARE id=%s branch=gw1.1.900 from=alice "
+			"to=:clearing.BankA.CZK amount=1 currency=CZK "
+			"peer=carol@BankA",
+			uuid(900))),
+	    "BAD_REQUEST", "whatever the peer is");
 	is_text(prepare("alice", ":clearing.BankC.CZK", 1, "CZK"),
 	    "BAD_REQUEST",
 	    "a clearing account of a bank that is not the "
@@ -247,6 +254,85 @@ test_clearing_limit(void)
 	is_text(prepare("more", TO_B, E15, "CZK"), "LIMIT_EXCEEDED",
 	    "before that is committed there is no room");
 	end("clearing limit");
+}
+
+/* The same, the other way: holds against the clearing account count. */
+static void
+test_clearing_floor(void)
+{
+	bool all = true;
+
+	begin();
+	harness_account(&h, "one", "CZK", 0, 0);
+	harness_account(&h, "two", "CZK", 0, 0);
+	for (int i = 0; i < 998 && all; i++) {
+		all = strcmp(
+			  prepare(TO_B, i % 2 == 0 ? "one" : "two", E15, "CZK"),
+			  "PREPARED OK") == 0;
+		all = all && strcmp(end_branch("COMMIT"), "COMMITTED OK") == 0;
+	}
+	ok(all, "much comes from another bank");
+	is_text(prepare(TO_B, "one", E15, "CZK"), "PREPARED OK", "more");
+	is_text(prepare(TO_B, "two", E15, "CZK"), "PREPARED OK", "10^18");
+	is_text(prepare(TO_B, "one", 1, "CZK"), "LIMIT_EXCEEDED",
+	    "and not one unit beyond, though none of it is committed");
+	end("clearing floor");
+}
+
+/* Each field of a PREPARE counts when it is told from another. */
+static void
+test_payload(void)
+{
+	static const struct {
+		const char *field, *fields;
+	} cases[] = {
+	    {"from",
+		"from=eve to=bob amount=5 currency=CZK peer=x@BankA "
+		"memo=m"},
+	    {"to",
+		"from=alice to=eve amount=5 currency=CZK peer=x@BankA "
+		"memo=m"},
+	    {"amount",
+		"from=alice to=bob amount=6 currency=CZK peer=x@BankA "
+		"memo=m"},
+	    {"currency",
+		"from=alice to=bob amount=5 currency=EUR "
+		"peer=x@BankA memo=m"},
+	    {"peer",
+		"from=alice to=bob amount=5 currency=CZK peer=y@BankA "
+		"memo=m"},
+	    {"memo",
+		"from=alice to=bob amount=5 currency=CZK peer=x@BankA "
+		"memo=n"},
+	    {"no memo",
+		"from=alice to=bob amount=5 currency=CZK "
+		"peer=x@BankA"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		begin();
+		harness_account(&h, "alice", "CZK", 100, 0);
+		harness_account(&h, "bob", "CZK", 0, 0);
+		harness_account(&h, "eve", "CZK", 100, 0);
+		down(&h, gw,
+		    "PREPARE id=%s branch=gw1.1.1 from=alice to=bob amount=5 "
+		    "currency=CZK peer=x@BankA memo=m",
+		    uuid(1));
+		down(&h, gw, "PREPARE id=%s branch=gw1.1.1 %s", uuid(1),
+		    cases[i].fields);
+		ok(h.closed == 1 && h.crit == 1 && h.appended[0] == '\0',
+		    "another %s in the same branch: crit, closed",
+		    cases[i].field);
+		gw = harness_gateway(&h, 1, "gw1", 2);
+		down(&h, gw,
+		    "COMMIT id=%s branch=gw1.1.1 seq=1 check=" CHECK_HEX,
+		    uuid(1));
+		is_text(outcome(&h,
+			    down(&h, gw, "PREPARE id=%s branch=gw1.2.1 %s",
+				uuid(1), cases[i].fields)),
+		    "ID_REUSED", "in a newer branch of a committed id");
+		end("payload");
+	}
 }
 
 static void
@@ -384,6 +470,8 @@ main(void)
 	test_holds();
 	test_limits();
 	test_clearing_limit();
+	test_clearing_floor();
+	test_payload();
 	test_full();
 	test_votes_wait();
 	test_balance_is_durable();
