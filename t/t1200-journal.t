@@ -62,7 +62,7 @@ def bank(place, name, accounts=6):
         j.add("SET account=acc%d overdraft=%d who=root" % (i, 10 ** i))
         if i == 2:
             j.new_segment()
-    j.add("GATEWAY node=gw1 epoch=3 seq=7 check=" + "ab" * 16)
+    j.add("GATEWAY node=gw1 epoch=3 gateway_seq=7 gateway_check=" + "ab" * 16)
     return j
 
 
@@ -100,7 +100,8 @@ def grep(run, j, other):
     equal(found("draft=10", j.dir), [4, 5, 7, 8, 9],
           "what is no field is matched anywhere")
     equal(found("who=root", j.dir, ), [3, 4, 5, 7, 8, 9], "the last field")
-    equal(found("check=" + "ab" * 16, j.dir), [10], "a field named check")
+    equal(found("gateway_check=" + "ab" * 16, j.dir), [10],
+          "a field with a check of another journal")
     equal(found("check=" + j.check, j.dir), [10], "and the record's check")
     equal(found("-E", "acc[0-9] overdraft=10{2,3} ", j.dir), [5, 7],
           "-E is a regular expression")

@@ -54,13 +54,13 @@ help_general(const struct console_program *program)
 	for (i = 0; i < program->command_count; i++)
 		printf("  %-10s  %s\n", program->commands[i].name,
 		    program->commands[i].summary);
-	printf("%s COMMAND -h: more about it. For all: -c FILE, the %s's\n"
-	       "configuration; --json, one object a line; --timeout SECONDS; "
-	       "-V.\n"
-	       "Exit: 0 done, 1 refused for good, 64 usage, 65 bad rows, "
-	       "69 no daemon at\n"
-	       "the socket, 75 not now: run it again, 76 protocol, 77 "
-	       "permission, 78 config.\n",
+	printf("%s COMMAND -h tells more. All take -c FILE (%s's\n"
+	       "configuration), --json (an object a line), --timeout SECONDS; "
+	       "-V: version.\n"
+	       "Exit: 0 done, 1 refused for good, 64 usage, 69 no daemon at "
+	       "the socket,\n"
+	       "75 not now: run it again, 76 protocol, 77 permission, 78 "
+	       "configuration.\n",
 	    program->name, program->daemon);
 	return printed();
 }

@@ -69,11 +69,12 @@ struct console {
 	/* Of the program's options, by their index; NULL: not given. */
 	const char *values[CONSOLE_OPTIONS_MAX];
 	bool json;
+	const char *config_option; /* -c */
+	int64_t silence_ns;        /* --timeout */
 	/* After console_configure: */
 	char *config_path, *name, *socket_path;
+	/* After console_connect: */
 	struct control *control;
-	const char *config_option;
-	int64_t silence_ns;
 };
 
 /* All of main(). */

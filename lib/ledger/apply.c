@@ -343,9 +343,10 @@ apply_gateway(struct ledger *l, const struct record *record)
 		return "more gateways than are configured";
 	if (m->v[KEY_epoch].u64 > l->gateways[index].epoch)
 		l->gateways[index].epoch = m->v[KEY_epoch].u64;
-	if (msg_has(m, seq) && msg_has(m, check))
-		ledger_gateway_heard(&l->gateways[index], m->v[KEY_seq].u64,
-		    &m->v[KEY_check].check);
+	if (msg_has(m, gateway_seq) && msg_has(m, gateway_check))
+		ledger_gateway_heard(&l->gateways[index],
+		    m->v[KEY_gateway_seq].u64,
+		    &m->v[KEY_gateway_check].check);
 	return NULL;
 }
 

@@ -643,8 +643,8 @@ commit_repeated(struct ledger *l, struct actions *out)
 	m = ledger_append(l, out, VERB_BANK_JOURNAL_GATEWAY, commit_heard);
 	msg_set_str(m, KEY_node, text_of(g->node));
 	msg_set_u64(m, KEY_epoch, g->epoch);
-	msg_set_u64(m, KEY_seq, c->proof_seq);
-	msg_set_check(m, KEY_check, &c->proof_check);
+	msg_set_u64(m, KEY_gateway_seq, c->proof_seq);
+	msg_set_check(m, KEY_gateway_check, &c->proof_check);
 }
 
 static void

@@ -62,8 +62,8 @@ append_gateway(struct journal *j)
 	msg_init(&m, MSG_REQUEST, VERB_BANK_JOURNAL_GATEWAY, "0");
 	msg_set_str(&m, KEY_node, STR("gw1"));
 	msg_set_u64(&m, KEY_epoch, 4);
-	msg_set_u64(&m, KEY_seq, 9);
-	msg_set_check(&m, KEY_check, &check);
+	msg_set_u64(&m, KEY_gateway_seq, 9);
+	msg_set_check(&m, KEY_gateway_check, &check);
 	journal_append(j, &m, 0, &record);
 }
 
@@ -97,8 +97,8 @@ test_records(const char *dir)
 	    "typed, and as it lies there");
 	ok(reader_next(r, &record, &text) == READER_RECORD &&
 		record.msg->verb == VERB_BANK_JOURNAL_GATEWAY &&
-		record.msg->v[KEY_check].check.octets[2] == 3,
-	    "a field named check is not the record's check");
+		record.msg->v[KEY_gateway_check].check.octets[2] == 3,
+	    "a gateway's check beside the record's own");
 	is_i64(reader_next(r, &record, &text), READER_END, "and ends again");
 	reader_close(r);
 	r = reader_of(dir, SIDE_BANK_JOURNAL);
