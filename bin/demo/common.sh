@@ -11,11 +11,13 @@ die() {
 	exit 1
 }
 
-# start NAME COMMAND...: runs a daemon in the background, its log in log/NAME.
+# start NAME COMMAND...: runs a daemon in the background, its log in log/NAME.log;
+# WRAP, if set, is a command to run it under, such as valgrind.
 start() {
 	name=$1
 	shift
-	"$@" </dev/null >"$dir/log/$name.out" 2>"$dir/log/$name.log" &
+	# shellcheck disable=SC2086
+	${WRAP:-} "$@" </dev/null >"$dir/log/$name.out" 2>"$dir/log/$name.log" &
 	echo $! >"$dir/run/$name.pid"
 }
 
@@ -34,10 +36,7 @@ await() {
 
 # ours PID: is it one of our daemons still? (A pid file may be from another life.)
 ours() {
-	case $(readlink "/proc/$1/exe" 2>/dev/null) in
-	*/strife-*) return 0 ;;
-	esac
-	return 1
+	tr '\0' '\n' <"/proc/$1/cmdline" 2>/dev/null | grep -q '/strife-'
 }
 
 # stop_all: ends every daemon of the deployment and waits until it is gone.

@@ -779,8 +779,7 @@ show_open(const struct console *c, struct column *columns)
 			.kind = kind_of(command->verb, command->columns[i])};
 	return output_open(&(struct output_options){.columns = columns,
 	    .count = command->column_count,
-	    .json = c->json,
-	    .heading = true});
+	    .json = c->json});
 }
 
 int
