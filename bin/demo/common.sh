@@ -36,7 +36,7 @@ await() {
 
 # ours PID: is it one of our daemons still? (A pid file may be from another life.)
 ours() {
-	tr '\0' '\n' <"/proc/$1/cmdline" 2>/dev/null | grep -q '/strife-'
+	{ tr '\0' '\n' <"/proc/$1/cmdline"; } 2>/dev/null | grep -q '/strife-'
 }
 
 # stop_all: ends every daemon of the deployment and waits until it is gone.
