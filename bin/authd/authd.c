@@ -456,8 +456,8 @@ main(int argc, char **argv)
 	parse_options(&options, argc, argv);
 	server.path = options.users;
 	server.local = options.local;
-	log_init("strife-authd",
-	    options.debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+	log_init(
+	    "strife-authd", options.debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
 	if (!options.test)
 		take_signals(&server);
 	if (users_open(&server.users, server.path, server.local, &error) < 0) {

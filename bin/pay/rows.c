@@ -112,7 +112,8 @@ wrong(struct checker *c, const char *at, const char *format, ...)
 	return false;
 }
 
-/* A value to be shown, whatever is in it: vis(3) lets octets of no text pass. */
+/* A value to be shown, whatever is in it: vis(3) lets octets of no text pass.
+ */
 static const char *
 shown(struct str value, char into[4 * SHOWN_MAX + 1])
 {

@@ -194,9 +194,8 @@ show_rows(const struct entries *e)
 		columns[count++] = (struct column){"balance", COLUMN_MONEY, 0};
 		columns[count++] = (struct column){"seq", COLUMN_NUMBER, 0};
 	}
-	out = output_open(&(struct output_options){.columns = columns,
-	    .count = count,
-	    .json = e->console->json});
+	out = output_open(&(struct output_options){
+	    .columns = columns, .count = count, .json = e->console->json});
 	if (out == NULL)
 		err(EXIT_OSERR, "memory");
 	for (i = 0; i < e->rows.count; i++)

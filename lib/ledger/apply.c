@@ -345,8 +345,7 @@ apply_gateway(struct ledger *l, const struct record *record)
 		l->gateways[index].epoch = m->v[KEY_epoch].u64;
 	if (msg_has(m, gateway_seq) && msg_has(m, gateway_check))
 		ledger_gateway_heard(&l->gateways[index],
-		    m->v[KEY_gateway_seq].u64,
-		    &m->v[KEY_gateway_check].check);
+		    m->v[KEY_gateway_seq].u64, &m->v[KEY_gateway_check].check);
 	return NULL;
 }
 

@@ -215,8 +215,8 @@ append_epoch(struct ledger *l, struct actions *out)
 	msg_set_u64(m, KEY_epoch, c->t.epoch);
 	if (c->gateway != GATEWAY_NONE && l->gateways[c->gateway].seq != 0) {
 		msg_set_u64(m, KEY_gateway_seq, l->gateways[c->gateway].seq);
-		msg_set_check(m, KEY_gateway_check,
-		    &l->gateways[c->gateway].check);
+		msg_set_check(
+		    m, KEY_gateway_check, &l->gateways[c->gateway].check);
 	}
 }
 

@@ -41,10 +41,10 @@ enum proof { PROOF_NONE, PROOF_GOOD, PROOF_BAD };
 /*
  * The shell's side of the bargain: an AC_APPEND is appended and given back as
  * EV_RECORD, and an AC_READ is answered by EV_READ, before any other event; the
- * actions of a step are carried out in order. So no step waits for another. Those
- * two carry peer, msg, user and the rest of the event that caused them, so a core
- * keeps no request of its own meanwhile. AC_READ is the last action of its step.
- * Once EV_PEER_DOWN was given, nothing more comes from that peer.
+ * actions of a step are carried out in order. So no step waits for another.
+ * Those two carry peer, msg, user and the rest of the event that caused them,
+ * so a core keeps no request of its own meanwhile. AC_READ is the last action
+ * of its step. Once EV_PEER_DOWN was given, nothing more comes from that peer.
  */
 struct event {
 	enum event_kind kind;
