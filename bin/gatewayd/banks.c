@@ -245,8 +245,6 @@ trim(struct msg *m)
 		return;
 	if (msg_has(m, text) && text->len > REASON_OCTETS_MAX)
 		m->have &= ~MSG_BIT(KEY_text);
-	if (msg_has(m, field) && m->v[KEY_field].str.len > KEY_MAX_LEN)
-		m->have &= ~MSG_BIT(KEY_field);
 }
 
 static void

@@ -257,8 +257,7 @@ open_control(struct gatewayd *g)
 static void
 check_descriptors(const struct gatewayd *g)
 {
-	const uint64_t wanted =
-	    (uint64_t)asks_first(g) + (uint64_t)g->config.token_keys.count + 64;
+	const uint64_t wanted = (uint64_t)asks_first(g) + 64;
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 &&

@@ -201,6 +201,16 @@ still_to_vote(const struct payment *p)
 	return false;
 }
 
+/*
+ * Does this no end the attempt, whatever the other bank says? A final reason,
+ * and that the id was committed elsewhere or belongs to another payment.
+ */
+static bool
+is_conclusive(enum code no)
+{
+	return code_retry(no) != RETRY_SAME_ID;
+}
+
 /* A vote: no is CODE_NONE for yes. Of two refusals a final one wins. */
 void
 attempt_vote(
@@ -221,7 +231,7 @@ attempt_vote(
 		leg_unlink(leg);
 		leg->state = LEG_NO;
 		leg->no = no;
-		if (!code_final(no) && still_to_vote(p)) {
+		if (!is_conclusive(no) && still_to_vote(p)) {
 			p->broken = true;
 			return;
 		}
@@ -269,9 +279,10 @@ void
 attempt_fail(struct coord *c, struct payment *p, enum code reason,
     const char *bank, struct actions *actions)
 {
-	bool hold = p->was_held ||
-	    (reason == CODE_BANK_UNAVAILABLE && p->hold &&
-		c->held < c->conf.held_max);
+	bool hold = !is_conclusive(reason) &&
+	    (p->was_held ||
+		(reason == CODE_BANK_UNAVAILABLE && p->hold &&
+		    c->held + c->retrying < c->conf.held_max));
 
 	for (uint32_t i = 0; i < p->legs; i++) {
 		struct leg *leg = &p->leg[i];
@@ -282,7 +293,7 @@ attempt_fail(struct coord *c, struct payment *p, enum code reason,
 			link_abort(c, leg, actions);
 		leg->state = LEG_IDLE;
 	}
-	if (p->was_held && !code_final(reason) && p->expiry_ns <= c->mono_ns)
+	if (p->was_held && hold && p->expiry_ns <= c->mono_ns)
 		reason = CODE_HOLD_EXPIRED;
 	if (code_final(reason)) {
 		append_abort(p, reason, bank, actions);
@@ -328,7 +339,8 @@ may_retry(const struct coord *c)
 {
 	const struct payment *p = TAILQ_FIRST(&c->retry);
 
-	if (p == NULL || c->in_flight >= c->conf.in_flight_max)
+	/* The journal's reserve is for what is in flight already. */
+	if (p == NULL || c->in_flight >= c->conf.in_flight_max || !c->room)
 		return false;
 	for (uint32_t i = 0; i < p->legs; i++)
 		if (bank_usable(p->leg[i].bank) &&
@@ -470,6 +482,9 @@ attempt_tick(struct coord *c, struct actions *actions)
 bool
 attempt_more(const struct coord *c)
 {
+	for (uint32_t i = 0; i < DELAY_CLASSES; i++)
+		if (due(c, &c->delayed[i], false))
+			return true;
 	return head_is_durable(c) || may_retry(c) ||
 	    due(c, &c->undecided, false) || due(c, &c->expiring, true);
 }

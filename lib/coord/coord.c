@@ -233,6 +233,7 @@ coord_step(struct coord *c, const struct event *ev, struct actions *actions)
 		message(c, ev, actions);
 		break;
 	case EV_PEER_DOWN:
+		lists_down(c, ev->peer);
 		links_down(c, ev, actions);
 		break;
 	case EV_RECORD:

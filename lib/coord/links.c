@@ -588,8 +588,9 @@ is_fenced(struct coord *c, struct bank *b, const struct event *ev,
 {
 	const struct msg *m = ev->msg;
 
-	if (ev->proof == PROOF_BAD) {
+	if (ev->proof == PROOF_BAD)
 		c->truncated = true;
+	if (ev->proof == PROOF_BAD && !b->waived) {
 		fence(b, ev, actions,
 		    "it was told of a record that this gateway's journal "
 		    "does not have");
@@ -642,6 +643,11 @@ links_register(struct coord *c, const struct event *ev, struct actions *actions)
 	if (!str_eq(m->v[KEY_bank].str, ev->user)) {
 		emit_error(actions, &asker, CODE_FORBIDDEN,
 		    "the certificate is another bank's");
+		return;
+	}
+	if (ev->window == 0) {
+		emit_error(actions, &asker, CODE_BAD_REQUEST,
+		    "a window of 0 leaves nothing to ask");
 		return;
 	}
 	b = bank_find(c, ev->user);
@@ -836,10 +842,21 @@ log_refusal(const struct bank *b, const struct request *r, const struct msg *m,
 	    msg_has(m, text) ? m->v[KEY_text].str.at : "");
 }
 
+/* Reasons that only a gateway finds: no bank's to give. */
+static bool
+is_gateways_own(enum code code)
+{
+	return code == CODE_BANK_UNAVAILABLE || code == CODE_BANK_TIMEOUT ||
+	    code == CODE_GATEWAY_RESTART || code == CODE_HOLD_EXPIRED ||
+	    code == CODE_CANCELLED;
+}
+
 /* What a refusal to prepare means for the payment. */
 static enum code
 refusal_of(enum code code)
 {
+	if (is_gateways_own(code))
+		return CODE_INTERNAL;
 	switch (code_retry(code)) {
 	case RETRY_NEW_ID:
 	case RETRY_SAME_ID:
@@ -986,7 +1003,7 @@ links_reply(struct coord *c, const struct event *ev, struct bank *b,
 	struct request *r, copy;
 	uint64_t number;
 
-	if (!tag_number(ev->msg->tag, &number))
+	if (ev->msg->word == MSG_EVENT || !tag_number(ev->msg->tag, &number))
 		return;
 	r = &b->requests[number % c->conf.window_max];
 	if (r->verb != ev->msg->verb || r->number != number)

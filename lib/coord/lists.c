@@ -89,6 +89,15 @@ query_end(struct coord *c, struct query *q)
 	c->queries_active--;
 }
 
+void
+lists_down(struct coord *c, struct peer peer)
+{
+	for (uint32_t i = 0; i < QUERIES_MAX; i++)
+		if (c->queries[i].asker.verb != VERB_UNKNOWN &&
+		    peer_eq(c->queries[i].asker.peer, peer))
+			query_end(c, &c->queries[i]);
+}
+
 static struct msg *
 query_ok(struct coord *c, struct query *q, struct actions *actions)
 {
@@ -298,40 +307,13 @@ query_read(struct coord *c, struct query *q, struct jpos pos,
 	emit(actions, AC_READ)->pos = pos;
 }
 
-static void
-next_payment(struct coord *c, struct query *q, struct actions *actions)
-{
-	struct msg *m;
-
-	if (strcmp(q->state, "heuristic") == 0) {
-		uint64_t entry;
-
-		if (q->number == c->heuristic_count || q->left == 0) {
-			(void)query_ok(c, q, actions);
-			return;
-		}
-		q->id = c->heuristics[q->number++].id;
-		entry = id_index_find(c->ids, &q->id, ID_INDEX_NONE);
-		if (entry != ID_INDEX_NONE)
-			query_read(c, q, id_index_pos(c->ids, entry),
-			    QUERY_NEWEST, actions);
-		return;
-	}
-	if (jpos_none(q->at)) {
-		(void)query_ok(c, q, actions);
-		return;
-	}
-	if (q->left == 0) {
-		snprintf(c->jpos_text, sizeof(c->jpos_text), "%u.%u",
-		    q->at.segment, q->at.offset);
-		m = query_ok(c, q, actions);
-		msg_set_str(m, KEY_next, str_from(c->jpos_text));
-		return;
-	}
-	query_read(c, q, q->at, QUERY_RECEIVED, actions);
-}
-
 /* ---- Rows of PAYMENTS ---- */
+
+static bool
+is_heuristic(const struct query *q)
+{
+	return strcmp(q->state, "heuristic") == 0;
+}
 
 static void
 copy_account(char *into, uint8_t *name_len, struct account a)
@@ -378,7 +360,7 @@ row(struct coord *c, struct query *q, const char *state, enum code reason,
 			len += (size_t)snprintf(c->pending + len,
 			    sizeof(c->pending) - len, "%s%s",
 			    len > 0 ? "," : "", live->leg[i].bank->name);
-	if (q->state[0] != '\0' && strcmp(q->state, "heuristic") != 0 &&
+	if (q->state[0] != '\0' && !is_heuristic(q) &&
 	    strcmp(q->state, state) != 0 &&
 	    (strcmp(q->state, "pending") != 0 || len == 0))
 		return;
@@ -440,28 +422,109 @@ found_received(struct coord *c, struct query *q, const struct record *r,
 	query_read(c, q, id_index_pos(c->ids, entry), QUERY_NEWEST, actions);
 }
 
+/* Of a heuristic one, the payload is read then. */
+static void
+found_heuristic(struct coord *c, struct query *q, const struct record *r,
+    struct actions *actions)
+{
+	const struct msg *m = r->msg;
+	struct payment *s = &q->shown;
+
+	memset(s, 0, sizeof(*s));
+	s->id = q->id;
+	s->decided_us = m->v[KEY_time].i64;
+	if (msg_has(m, reason))
+		s->reason = (enum code)m->v[KEY_reason].u64;
+	else if (m->verb == VERB_GATEWAY_JOURNAL_RECEIVED)
+		s->reason = CODE_GATEWAY_RESTART;
+	CHECK(str_copy(s->user, sizeof(s->user),
+	    msg_has(m, user) ? m->v[KEY_user].str : STR("-")));
+	q->shown_state =
+	    m->verb == VERB_GATEWAY_JOURNAL_COMMIT ? "committed" : "aborted";
+	if (msg_has(m, received))
+		query_read(
+		    c, q, m->v[KEY_received].jpos, QUERY_PAYLOAD, actions);
+	else
+		row(c, q, q->shown_state, s->reason, s->decided_us, NULL,
+		    actions);
+}
+
+static void
+found_payload(struct coord *c, struct query *q, const struct record *r,
+    struct actions *actions)
+{
+	if (r != NULL && r->msg->verb == VERB_GATEWAY_JOURNAL_RECEIVED)
+		note_payload(&q->shown, r);
+	row(c, q, q->shown_state, q->shown.reason, q->shown.decided_us, NULL,
+	    actions);
+}
+
 static void
 found_newest(struct coord *c, struct query *q, const struct record *r,
     struct actions *actions)
 {
 	const struct msg *m = r == NULL ? NULL : r->msg;
-	bool heuristic = strcmp(q->state, "heuristic") == 0;
 
 	if (m == NULL || !msg_has(m, id) || !id_eq(&m->v[KEY_id].id, &q->id))
 		return;
-	if (heuristic) {
-		memset(&q->shown, 0, sizeof(q->shown));
-		q->shown.id = q->id;
-		CHECK(str_copy(q->shown.user, sizeof(q->shown.user),
-		    msg_has(m, user) ? m->v[KEY_user].str : STR("-")));
-	} else if (!msg_has(m, received) ||
-	    !same_pos(m->v[KEY_received].jpos, q->shown.received)) {
+	if (is_heuristic(q)) {
+		found_heuristic(c, q, r, actions);
 		return;
 	}
+	if (!msg_has(m, received) ||
+	    !same_pos(m->v[KEY_received].jpos, q->shown.received))
+		return;
 	row(c, q,
 	    m->verb == VERB_GATEWAY_JOURNAL_COMMIT ? "committed" : "aborted",
 	    msg_has(m, reason) ? (enum code)m->v[KEY_reason].u64 : CODE_NONE,
 	    m->v[KEY_time].i64, NULL, actions);
+}
+
+static void
+next_heuristic(struct coord *c, struct query *q, struct actions *actions)
+{
+	const struct payment *p;
+	uint64_t entry;
+
+	if (q->number == c->heuristic_count || q->left == 0) {
+		(void)query_ok(c, q, actions);
+		return;
+	}
+	q->id = c->heuristics[q->number++].id;
+	p = payment_find(c, &q->id);
+	if (p != NULL) {
+		q->shown = *p;
+		row(c, q, payment_state_text(p), p->reason, p->decided_us, p,
+		    actions);
+		return;
+	}
+	entry = id_index_find(c->ids, &q->id, ID_INDEX_NONE);
+	if (entry != ID_INDEX_NONE)
+		query_read(
+		    c, q, id_index_pos(c->ids, entry), QUERY_NEWEST, actions);
+}
+
+static void
+next_payment(struct coord *c, struct query *q, struct actions *actions)
+{
+	struct msg *m;
+
+	if (is_heuristic(q)) {
+		next_heuristic(c, q, actions);
+		return;
+	}
+	if (jpos_none(q->at)) {
+		(void)query_ok(c, q, actions);
+		return;
+	}
+	if (q->left == 0) {
+		snprintf(c->jpos_text, sizeof(c->jpos_text), "%u.%u",
+		    q->at.segment, q->at.offset);
+		m = query_ok(c, q, actions);
+		msg_set_str(m, KEY_next, str_from(c->jpos_text));
+		return;
+	}
+	query_read(c, q, q->at, QUERY_RECEIVED, actions);
 }
 
 /* ---- EXPLAIN ---- */
@@ -478,10 +541,11 @@ found_chain(struct query *q, const struct record *r)
 	q->chain[q->chain_len++] = r->pos;
 	if (q->chain_len == EXPLAIN_RECORDS_MAX)
 		return;
-	if (msg_has(m, received))
-		q->at = m->v[KEY_received].jpos;
-	else if (msg_has(m, again))
+	/* A tombstone's own newest record before it is nearer than RECEIVED. */
+	if (msg_has(m, again))
 		q->at = m->v[KEY_again].jpos;
+	else if (msg_has(m, received))
+		q->at = m->v[KEY_received].jpos;
 	else if (m->verb == VERB_GATEWAY_JOURNAL_HELD)
 		q->at = q->shown.received;
 }
@@ -586,6 +650,9 @@ lists_found(struct coord *c, const struct event *ev, struct actions *actions)
 		break;
 	case QUERY_NEWEST:
 		found_newest(c, q, ev->record, actions);
+		break;
+	case QUERY_PAYLOAD:
+		found_payload(c, q, ev->record, actions);
 		break;
 	case QUERY_CHAIN:
 		found_chain(q, ev->record);

@@ -20,10 +20,10 @@ payment_state_text(const struct payment *p)
 	case PAYMENT_PREPARING:
 	case PAYMENT_COMMITTING:
 	case PAYMENT_ABORTING:
+	case PAYMENT_HOLDING:
 		return "preparing";
 	case PAYMENT_COMMITTED:
 		return "committed";
-	case PAYMENT_HOLDING:
 	case PAYMENT_HELD:
 		return "held";
 	}
@@ -140,7 +140,8 @@ same_payload_as_record(const struct msg *r, const struct msg *m)
 
 /* The checks behind those of the id; only what passes leaves a trace. */
 static enum code
-refuse_fresh(struct coord *c, const struct event *ev, const char **text)
+refuse_fresh(
+    struct coord *c, const struct event *ev, bool known, const char **text)
 {
 	const struct msg *m = ev->msg;
 	const struct bank *from = bank_find(c, m->v[KEY_from].account.bank);
@@ -168,7 +169,7 @@ refuse_fresh(struct coord *c, const struct event *ev, const char **text)
 	if (c->in_flight >= c->conf.in_flight_max || TAILQ_EMPTY(&c->free) ||
 	    from->in_flight >= c->conf.per_bank_max ||
 	    to->in_flight >= c->conf.per_bank_max ||
-	    !user_has_room(c, ev->user) || id_index_full(c->ids))
+	    !user_has_room(c, ev->user) || (!known && id_index_full(c->ids)))
 		return CODE_OVERLOADED;
 	return CODE_NONE;
 }
@@ -181,7 +182,7 @@ pay_fresh(struct coord *c, const struct event *ev, uint64_t attempts,
 	const struct msg *m = ev->msg;
 	struct asker asker = asker_of(ev);
 	const char *text = "";
-	enum code code = refuse_fresh(c, ev, &text);
+	enum code code = refuse_fresh(c, ev, !jpos_none(again), &text);
 	struct msg *r;
 
 	if (code != CODE_NONE) {
@@ -222,8 +223,11 @@ static void
 pay_live(
     const struct payment *p, const struct event *ev, struct actions *actions)
 {
+	bool cancelled =
+	    p->state == PAYMENT_ABORTING && p->reason == CODE_CANCELLED;
+
 	if (!str_eq(str_from(p->user), ev->user) ||
-	    (!p->tombstone && !same_payload(p, ev->msg)))
+	    (!cancelled && !same_payload(p, ev->msg)))
 		answer_reused(ev, actions);
 	else if (p->state == PAYMENT_COMMITTED)
 		answer_exists_committed(
@@ -344,7 +348,6 @@ status_live(struct coord *c, const struct payment *p, const struct event *ev,
     struct actions *actions)
 {
 	struct asker asker = asker_of(ev);
-	bool held = p->state == PAYMENT_HELD || p->state == PAYMENT_HOLDING;
 	struct msg *m;
 	size_t len = 0;
 
@@ -365,7 +368,7 @@ status_live(struct coord *c, const struct payment *p, const struct event *ev,
 	msg_set_i64(m, KEY_amount, p->amount);
 	msg_set_u64(m, KEY_currency, p->currency);
 	msg_set_u64(m, KEY_attempts, p->attempts);
-	if (held)
+	if (p->state == PAYMENT_HELD)
 		msg_set_u64(m, KEY_reason, p->reason);
 	if (p->state != PAYMENT_COMMITTED)
 		return;

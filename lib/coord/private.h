@@ -222,6 +222,7 @@ enum query_phase {
 	QUERY_NEXT,     /* the next row or record is to be looked at */
 	QUERY_RECEIVED, /* reading a RECEIVED record */
 	QUERY_NEWEST,   /* reading what became of that payment */
+	QUERY_PAYLOAD,  /* heuristic: then reading what was to be paid */
 	QUERY_CHAIN,    /* EXPLAIN: reading back to the oldest record */
 	QUERY_EVENT,    /* EXPLAIN: reading one to show it */
 };
@@ -235,6 +236,7 @@ struct query {
 	struct jpos at;
 	struct id id;
 	struct payment shown; /* payload of the row at hand */
+	const char *shown_state;
 	struct jpos chain[EXPLAIN_RECORDS_MAX];
 	uint32_t chain_len;
 };
@@ -253,6 +255,8 @@ struct coord {
 	struct table live; /* id -> pool */
 	struct id_index *ids;
 	uint32_t in_flight, held, unacknowledged;
+	uint32_t
+	    retrying; /* being tried again: they keep their place in held */
 	uint64_t committed, aborted; /* decisions of this run */
 	struct jpos last_received;
 
@@ -369,5 +373,7 @@ void lists_request(struct coord *, const struct event *, struct actions *);
 void lists_recorded(struct coord *, const struct event *, struct actions *);
 void lists_found(struct coord *, const struct event *, struct actions *);
 bool lists_tick(struct coord *, struct actions *);
+/* Whoever asked is gone: its lists end. */
+void lists_down(struct coord *, struct peer);
 
 #endif

@@ -65,12 +65,20 @@ is_held(enum payment_state state)
 	return state == PAYMENT_HOLDING || state == PAYMENT_HELD;
 }
 
+static bool
+is_retried(const struct payment *p)
+{
+	return p->state == PAYMENT_PREPARING && p->was_held;
+}
+
 void
 payment_enter(struct coord *c, struct payment *p, enum payment_state to)
 {
 	CHECK(legal[p->state][to]);
 	if (is_held(p->state))
 		c->held--;
+	if (is_retried(p))
+		c->retrying--;
 	if (p->state == PAYMENT_COMMITTED)
 		c->unacknowledged--;
 	if (is_held(to))
@@ -78,6 +86,8 @@ payment_enter(struct coord *c, struct payment *p, enum payment_state to)
 	if (to == PAYMENT_COMMITTED)
 		c->unacknowledged++;
 	p->state = to;
+	if (is_retried(p))
+		c->retrying++;
 }
 
 void
@@ -287,12 +297,29 @@ set_decided(struct payment *p, const struct record *r)
 	p->decided_us = r->msg->v[KEY_time].i64;
 }
 
+/*
+ * Only a restart needs the wall clock for it, which may have jumped: at most
+ * the whole time is left.
+ */
+static int64_t
+expiry_of(
+    const struct coord *c, const struct payment *p, const struct event *ev)
+{
+	int64_t whole_us = c->conf.held_expiry_ns / NS_PER_US;
+	int64_t left_us = whole_us - (ev->wall_us - p->first_us);
+
+	if (left_us < 0)
+		left_us = 0;
+	if (left_us > whole_us)
+		left_us = whole_us;
+	return ev->mono_ns + left_us * NS_PER_US;
+}
+
 static void
 apply_held(struct coord *c, const struct event *ev, struct actions *actions)
 {
 	const struct msg *m = ev->record->msg;
 	struct payment *p = payment_find(c, &m->v[KEY_id].id);
-	int64_t left_us;
 
 	if (p == NULL || p->state == PAYMENT_COMMITTED) {
 		refuse(ev, actions, "holds a payment that is not open");
@@ -306,14 +333,8 @@ apply_held(struct coord *c, const struct event *ev, struct actions *actions)
 	p->first_us = m->v[KEY_first].i64;
 	p->attempts = m->v[KEY_attempts].u64;
 	set_decided(p, ev->record);
-	/* The wall clock may have jumped: at most the whole time is left. */
-	left_us =
-	    c->conf.held_expiry_ns / NS_PER_US - (ev->wall_us - p->first_us);
-	if (left_us < 0)
-		left_us = 0;
-	if (left_us > c->conf.held_expiry_ns / NS_PER_US)
-		left_us = c->conf.held_expiry_ns / NS_PER_US;
-	p->expiry_ns = ev->mono_ns + left_us * NS_PER_US;
+	if (c->replaying || !p->was_held)
+		p->expiry_ns = expiry_of(c, p, ev);
 	payment_count(c, p, false);
 	payment_set_timer(c, p, NULL, 0);
 	if (c->replaying || p->was_held) {
@@ -365,8 +386,9 @@ proof_parse(struct str text, uint64_t *seq, struct check *check)
 	uint64_t n = 0;
 	uint32_t i = 0;
 
+	/* Nineteen digits hold any seq (TYPE_SEQ). */
 	for (; i < text.len && text.at[i] >= '0' && text.at[i] <= '9'; i++) {
-		if (i == 18)
+		if (i == 19)
 			return false;
 		n = n * 10 + (uint64_t)(text.at[i] - '0');
 	}
@@ -535,6 +557,23 @@ apply_boot(struct coord *c, const struct event *ev)
 		c->banks[i].waived = false;
 }
 
+/*
+ * Bound anew, also to the same journal where that was restored: what it proved
+ * before counts no longer, nor do votes that an END has yet to write down.
+ */
+static void
+forget_proofs(struct coord *c, struct bank *b)
+{
+	bool first = !b->bound;
+
+	b->proven_seq = 0;
+	memset(&b->proven_check, 0, sizeof(b->proven_check));
+	for (uint32_t i = 0; !first && i < c->pool_max; i++)
+		for (uint32_t k = 0; k < c->pool[i].legs; k++)
+			if (c->pool[i].leg[k].bank == b)
+				c->pool[i].leg[k].proof_seq = 0;
+}
+
 static void
 apply_bank(struct coord *c, const struct event *ev, struct actions *actions)
 {
@@ -545,8 +584,7 @@ apply_bank(struct coord *c, const struct event *ev, struct actions *actions)
 		refuse(ev, actions, "names one bank too many");
 		return;
 	}
-	if (!b->bound || !id_eq(&b->journal, &m->v[KEY_journal].id))
-		b->proven_seq = 0;
+	forget_proofs(c, b);
 	b->bound = true;
 	b->journal = m->v[KEY_journal].id;
 	b->bound_seq = ev->record->pos.seq;
@@ -571,6 +609,11 @@ apply_heuristic(
 		refuse(ev, actions, "names a bank that was never bound");
 		return;
 	}
+	/* A bank that is told again, after a restart, overrules again. */
+	for (uint32_t i = 0; i < c->heuristic_count; i++)
+		if (id_eq(&c->heuristics[i].id, &m->v[KEY_id].id) &&
+		    c->heuristics[i].bank == (uint32_t)(b - c->banks))
+			return;
 	if (c->heuristic_count == HEURISTICS_MAX)
 		memmove(c->heuristics, c->heuristics + 1,
 		    (--c->heuristic_count) * sizeof(c->heuristics[0]));

@@ -80,7 +80,7 @@ struct world {
 	struct stored *journal;
 	uint64_t count, durable, told;
 	struct heards waiting, out;
-	struct peer closed[64];
+	struct peer closed[64]; /* the last ones */
 	uint32_t closed_count;
 	struct peer down[64]; /* to be told of by EV_PEER_DOWN */
 	uint32_t down_count;
@@ -327,8 +327,8 @@ carry(struct world *w, struct event *ev, struct actions *actions,
 			    load(w, a->pos, line, msg, record) ? record : NULL;
 			return true;
 		case AC_CLOSE:
-			CHECK(w->closed_count < 64 && w->down_count < 64);
-			w->closed[w->closed_count++] = a->peer;
+			CHECK(w->down_count < 64);
+			w->closed[w->closed_count++ % 64] = a->peer;
 			w->down[w->down_count++] = a->peer;
 			break;
 		case AC_LOG:
@@ -494,6 +494,8 @@ world_new(const struct coord_conf *conf)
 	struct world *w = calloc(1, sizeof(*w));
 
 	CHECK(w != NULL);
+	/* What was printed before a CHECK fails is not lost. */
+	setvbuf(stdout, NULL, _IOLBF, 0);
 	w->conf = conf == NULL ? default_conf() : *conf;
 	w->mono_ns = 1000 * SECOND_NS;
 	w->wall_us = WORLD_START_US;
@@ -552,6 +554,7 @@ request(struct world *w, enum side side, struct peer peer, const char *user,
 	ev.user = str_from(user);
 	ev.who = STR("uid=0");
 	ev.may_pay_from = !w->no_rights;
+	ev.window = 16;
 	give(w, &ev);
 }
 
@@ -650,7 +653,7 @@ tap_says(int at, const char *line, const char *words, const char *what)
 static inline bool
 was_closed(struct world *w, struct peer peer)
 {
-	for (uint32_t i = 0; i < w->closed_count; i++)
+	for (uint32_t i = 0; i < w->closed_count && i < 64; i++)
 		if (peer_eq(w->closed[i], peer))
 			return true;
 	return false;
