@@ -337,28 +337,25 @@ held_place(struct coord *c, struct payment *p)
 static bool
 may_retry(const struct coord *c)
 {
-	const struct payment *p = TAILQ_FIRST(&c->retry);
-
 	/* The journal's reserve is for what is in flight already. */
-	if (p == NULL || c->in_flight >= c->conf.in_flight_max || !c->room)
-		return false;
-	for (uint32_t i = 0; i < p->legs; i++)
-		if (bank_usable(p->leg[i].bank) &&
-		    (!link_has_window(c, p->leg[i].bank) ||
-			p->leg[i].bank->in_flight >= c->conf.per_bank_max))
-			return false;
-	return true;
+	return !TAILQ_EMPTY(&c->retry) && c->room &&
+	    c->in_flight < c->conf.in_flight_max;
 }
 
+/*
+ * Tries the next one. Where a bank can take no more it waits for that bank, so
+ * that one that is slow does not hold up the others'.
+ */
 static void
 retry_one(struct coord *c, struct actions *actions)
 {
 	struct payment *p = TAILQ_FIRST(&c->retry);
 
-	if (away(p) != NULL) {
-		held_place(c, p);
-		return;
-	}
+	for (uint32_t i = 0; i < p->legs; i++)
+		if (!link_has_room(c, p->leg[i].bank)) {
+			payment_set_timer(c, p, &p->leg[i].bank->waiting, 0);
+			return;
+		}
 	p->attempts++;
 	payment_count(c, p, true);
 	attempt_start(c, p, actions);

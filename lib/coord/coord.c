@@ -198,6 +198,9 @@ replayed(struct coord *c, struct actions *actions)
 	msg_init(&a->msg, MSG_REQUEST, VERB_GATEWAY_JOURNAL_BOOT, "0");
 	msg_set_u64(&a->msg, KEY_epoch, c->epoch + 1);
 	msg_set_str(&a->msg, KEY_agent, str_from(c->conf.agent));
+	/* For good: what was lost is not found by starting once more. */
+	if (c->truncated)
+		msg_set_u64(&a->msg, KEY_restored, 1);
 }
 
 static void

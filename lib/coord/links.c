@@ -55,11 +55,17 @@ payments_window(const struct bank *b)
 	return b->window - b->window / 8;
 }
 
-bool
-link_has_window(const struct coord *c, const struct bank *b)
+static bool
+has_window(const struct bank *b)
 {
-	(void)c;
 	return b->unanswered < payments_window(b);
+}
+
+bool
+link_has_room(const struct coord *c, const struct bank *b)
+{
+	return bank_usable(b) && has_window(b) &&
+	    b->in_flight < c->conf.per_bank_max;
 }
 
 static bool
@@ -69,10 +75,11 @@ has_work(const struct coord *c, const struct bank *b)
 		return true;
 	if (b->state == BANK_DOWN)
 		return b->registering;
-	if (b->stopped || !link_has_window(c, b))
+	if (b->stopped || !has_window(b))
 		return false;
 	return !TAILQ_EMPTY(&b->prepares) || !TAILQ_EMPTY(&b->commits) ||
-	    !STAILQ_EMPTY(&b->aborts);
+	    !STAILQ_EMPTY(&b->aborts) ||
+	    (!TAILQ_EMPTY(&b->waiting) && link_has_room(c, b));
 }
 
 void
@@ -264,17 +271,16 @@ send_abort(struct coord *c, struct bank *b, const struct abort_job *job,
 
 /* What waits for the window stays in order: nothing overtakes a queue. */
 static bool
-may_send(const struct coord *c, const struct bank *b)
+may_send(const struct bank *b)
 {
-	return bank_usable(b) && link_has_window(c, b) &&
-	    TAILQ_EMPTY(&b->prepares) && TAILQ_EMPTY(&b->commits) &&
-	    STAILQ_EMPTY(&b->aborts);
+	return bank_usable(b) && has_window(b) && TAILQ_EMPTY(&b->prepares) &&
+	    TAILQ_EMPTY(&b->commits) && STAILQ_EMPTY(&b->aborts);
 }
 
 void
 link_prepare(struct coord *c, struct leg *leg, struct actions *actions)
 {
-	if (may_send(c, leg->bank)) {
+	if (may_send(leg->bank)) {
 		send_prepare(c, leg, actions);
 		return;
 	}
@@ -286,7 +292,7 @@ link_prepare(struct coord *c, struct leg *leg, struct actions *actions)
 void
 link_commit(struct coord *c, struct leg *leg, struct actions *actions)
 {
-	if (!c->replaying && may_send(c, leg->bank)) {
+	if (!c->replaying && may_send(leg->bank)) {
 		send_commit(c, leg, actions);
 		return;
 	}
@@ -302,7 +308,7 @@ abort_branch(struct coord *c, struct bank *b, const struct abort_job *what,
 {
 	struct abort_job *job;
 
-	if (may_send(c, b)) {
+	if (may_send(b)) {
 		send_abort(c, b, what, actions);
 		return;
 	}
@@ -513,9 +519,12 @@ send_next(struct coord *c, struct bank *b, struct actions *actions)
 		send_commit(c, leg, actions);
 		return;
 	}
-	leg = TAILQ_FIRST(&b->prepares);
-	TAILQ_REMOVE(&b->prepares, leg, entry);
-	send_prepare(c, leg, actions);
+	if ((leg = TAILQ_FIRST(&b->prepares)) != NULL) {
+		TAILQ_REMOVE(&b->prepares, leg, entry);
+		send_prepare(c, leg, actions);
+		return;
+	}
+	payment_set_timer(c, TAILQ_FIRST(&b->waiting), &c->retry, 0);
 }
 
 bool
@@ -581,6 +590,29 @@ fence(struct bank *b, const struct event *ev, struct actions *actions,
 	close_peer(ev->peer, actions, "fenced");
 }
 
+/*
+ * A bank was told of a record that we do not have: decisions are missing here,
+ * and every later start has to know, for the bank may register then after one
+ * that asks RESOLVE.
+ */
+static void
+note_loss(struct coord *c, const struct bank *b, const struct event *ev,
+    struct actions *actions)
+{
+	struct msg *r;
+
+	if (c->truncated)
+		return;
+	c->truncated = true;
+	if (!c->room)
+		return;
+	r = &emit(actions, AC_APPEND)->msg;
+	msg_init(r, MSG_REQUEST, VERB_GATEWAY_JOURNAL_BANK, "0");
+	msg_set_str(r, KEY_bank, str_from(b->name));
+	msg_set_id(r, KEY_journal, &ev->msg->v[KEY_journal].id);
+	msg_set_u64(r, KEY_restored, 1);
+}
+
 /* Has somebody lost part of a journal, or do two run at once? */
 static bool
 is_fenced(struct coord *c, struct bank *b, const struct event *ev,
@@ -589,7 +621,7 @@ is_fenced(struct coord *c, struct bank *b, const struct event *ev,
 	const struct msg *m = ev->msg;
 
 	if (ev->proof == PROOF_BAD)
-		c->truncated = true;
+		note_loss(c, b, ev, actions);
 	if (ev->proof == PROOF_BAD && !b->waived) {
 		fence(b, ev, actions,
 		    "it was told of a record that this gateway's journal "
@@ -708,8 +740,7 @@ resolve_commit(struct coord *c, const struct event *ev, struct actions *actions,
 
 /*
  * No COMMIT is known: presumed abort. But where this gateway may have lost a
- * COMMIT, an older epoch's branch waits until the other bank has told what it
- * knows.
+ * COMMIT, a branch waits until the other bank has told what it knows.
  */
 static void
 resolve_unknown(
@@ -729,7 +760,8 @@ resolve_unknown(
 		resolve_answer(c, ev, actions, "wait");
 		return;
 	}
-	if (c->truncated && branch.epoch < c->epoch && at != NULL) {
+	/* A copy counts epochs again that the lost journal has used already. */
+	if (c->truncated && at != NULL) {
 		struct str name = {
 		    at + 1, peer.len - (uint32_t)(at + 1 - peer.at)};
 

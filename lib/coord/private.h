@@ -181,7 +181,7 @@ struct bank {
 	struct legs commits;    /* LEG_COMMIT, to be sent */
 	struct legs committing; /* LEG_COMMIT, sent on this incarnation */
 	struct abort_jobs aborts;
-	struct payments waiting; /* held until this bank is back */
+	struct payments waiting; /* held until this bank is back, or has room */
 	/* A REGISTER that came while BREAKING. */
 	bool registering;
 	struct peer new_peer;
@@ -357,7 +357,8 @@ struct branch leg_branch(const struct coord *, const struct leg *);
 void link_prepare(struct coord *, struct leg *, struct actions *);
 void link_commit(struct coord *, struct leg *, struct actions *);
 void link_abort(struct coord *, struct leg *, struct actions *);
-bool link_has_window(const struct coord *, const struct bank *);
+/* May another payment be begun there? */
+bool link_has_room(const struct coord *, const struct bank *);
 /* Asks a bank for the shell or a client: the answer goes to the asker. */
 void link_relay(
     struct coord *, const struct event *, struct bank *, struct actions *);

@@ -173,6 +173,7 @@ payment_count(struct coord *c, struct payment *p, bool in)
 			p->leg[i].bank->in_flight++;
 		else
 			p->leg[i].bank->in_flight--;
+		bank_wake(c, p->leg[i].bank);
 	}
 }
 
@@ -551,6 +552,8 @@ apply_boot(struct coord *c, const struct event *ev)
 
 	c->epoch = ev->record->msg->v[KEY_epoch].u64;
 	c->counter = 0;
+	if (msg_has(ev->record->msg, restored))
+		c->truncated |= ev->record->msg->v[KEY_restored].u64 != 0;
 	while ((p = TAILQ_FIRST(&c->undecided)) != NULL)
 		payment_release(c, p, REMEMBERED_PASSING, p->received);
 	for (uint32_t i = 0; i < c->bank_count; i++)
@@ -582,6 +585,11 @@ apply_bank(struct coord *c, const struct event *ev, struct actions *actions)
 
 	if (b == NULL) {
 		refuse(ev, actions, "names one bank too many");
+		return;
+	}
+	/* It has shown that records are lost here, and was not bound by it. */
+	if (msg_has(m, restored) && m->v[KEY_restored].u64 != 0) {
+		c->truncated = true;
 		return;
 	}
 	forget_proofs(c, b);

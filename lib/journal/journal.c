@@ -526,8 +526,8 @@ torn_cut(struct journal *j, struct jpos at)
 	copy = torn_create(j, file, at.seq, name);
 	if (copy < 0)
 		goto done;
-	if (octets_copy(fd, at.offset, end, copy) != 0 || fsync(copy) != 0 ||
-	    fsync(j->dir_fd) != 0) {
+	if (octets_copy(fd, at.offset, end, copy) != 0 ||
+	    segment_sync(copy) != 0 || segment_sync(j->dir_fd) != 0) {
 		saved = errno;
 		(void)unlinkat(j->dir_fd, name, 0);
 		errno = saved;
@@ -605,6 +605,17 @@ struct opening {
 	size_t error_size;
 };
 
+static int
+empty(int fd)
+{
+	int rc;
+
+	do
+		rc = ftruncate(fd, 0);
+	while (rc != 0 && errno == EINTR);
+	return rc;
+}
+
 static enum journal_open
 open_lock(struct journal *j, const struct opening *o)
 {
@@ -634,8 +645,7 @@ open_lock(struct journal *j, const struct opening *o)
 		    "%s: %s", path, strerror(errno));
 	/* For people who look: nothing reads it to decide anything. */
 	n = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
-	if (n < 0 || fchmod(j->lock_fd, 0640) != 0 ||
-	    ftruncate(j->lock_fd, 0) != 0 ||
+	if (n < 0 || fchmod(j->lock_fd, 0640) != 0 || empty(j->lock_fd) != 0 ||
 	    file_pwrite_all(j->lock_fd, text, (size_t)n, 0) != 0)
 		return refuse(o->error, o->error_size, JOURNAL_UNUSABLE,
 		    "%s: %s", path, strerror(errno));
@@ -796,7 +806,7 @@ open_spare(struct journal *j, uint32_t last)
 		if (unlinkat(j->dir_fd, name, 0) != 0)
 			return -1;
 	}
-	return fsync(j->dir_fd);
+	return segment_sync(j->dir_fd);
 }
 
 /* A journal without any record begins. */

@@ -270,6 +270,17 @@ segment_flush(int fd)
 }
 
 int
+segment_sync(int fd)
+{
+	int rc;
+
+	do
+		rc = fsync(fd);
+	while (rc != 0 && errno == EINTR);
+	return rc;
+}
+
+int
 segment_zero(int fd, uint32_t from, uint32_t to)
 {
 	uint32_t len;
@@ -329,7 +340,7 @@ new_create(int dir_fd, uint32_t number, uint32_t size)
 {
 	char name[SEGMENT_NAME_MAX + 24];
 	struct statvfs vfs;
-	int fd, saved;
+	int fd, rc, saved;
 
 	if (number > SEGMENT_MAX) {
 		errno = EFBIG;
@@ -344,8 +355,11 @@ new_create(int dir_fd, uint32_t number, uint32_t size)
 	/* Whatever the umask, as strife-journal(5) says. */
 	if (fchmod(fd, SEGMENT_MODE) != 0)
 		goto fail;
-	if (fallocate(fd, 0, 0, (off_t)size) != 0) {
-		if (errno != EOPNOTSUPP && errno != ENOSYS && errno != EINTR)
+	do
+		rc = fallocate(fd, 0, 0, (off_t)size);
+	while (rc != 0 && errno == EINTR);
+	if (rc != 0) {
+		if (errno != EOPNOTSUPP && errno != ENOSYS)
 			goto fail;
 		if (fstatvfs(fd, &vfs) != 0)
 			goto fail;
@@ -376,7 +390,7 @@ new_fill(int fd, uint32_t size)
 		    segment_flush(fd) != 0)
 			return -1;
 	}
-	return fsync(fd);
+	return segment_sync(fd);
 }
 
 /* Gives the finished file its name, durably. */
@@ -394,7 +408,7 @@ new_finish(int dir_fd, uint32_t number)
 		if (renameat(dir_fd, from, dir_fd, to) != 0)
 			return -1;
 	}
-	return fsync(dir_fd);
+	return segment_sync(dir_fd);
 }
 
 static void

@@ -59,6 +59,8 @@ int segment_zero_from(int fd, uint32_t offset);
 int segment_zero(int fd, uint32_t from, uint32_t to);
 /* fdatasync, continued after EINTR. */
 int segment_flush(int fd);
+/* fsync, likewise: for what is new, and for directories. */
+int segment_sync(int fd);
 /* Removes what a killed maker left behind. 0, or -1 with errno. */
 int segment_sweep(int dir_fd);
 

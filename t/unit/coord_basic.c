@@ -21,7 +21,8 @@ happy_path(void)
 	    "the payee's bank gets a branch of its own");
 	quiet_to(w, 0, "nobody is answered before the votes");
 	status(w, 1, "alice", 1);
-	answered(w, 1, "OK state=preparing attempts=1", "it shows as preparing");
+	answered(
+	    w, 1, "OK state=preparing attempts=1", "it shows as preparing");
 
 	banks_answer(w);
 	is_i64(records(w, "COMMIT", id_of(1)), 1, "two yes votes: COMMIT");
@@ -49,8 +50,10 @@ happy_path(void)
 	answered(w, 1,
 	    "OK state=committed from=alice@BankA to=bob@BankB amount=500",
 	    "STATUS reads what has ended from the journal");
-	is_i64(a->branches[0].state, FAKE_COMMITTED, "the payer's bank moved it");
-	is_i64(b->branches[0].state, FAKE_COMMITTED, "the payee's bank moved it");
+	is_i64(
+	    a->branches[0].state, FAKE_COMMITTED, "the payer's bank moved it");
+	is_i64(
+	    b->branches[0].state, FAKE_COMMITTED, "the payee's bank moved it");
 	world_holds(w, "ended");
 	world_free(w);
 }
@@ -60,8 +63,10 @@ within_one_bank(void)
 {
 	struct world *w = world_two(NULL);
 
-	client(w, 0, "alice", "1 PAY id=%s from=alice@BankA to=carol@BankA "
-	    "amount=7 currency=EUR", id_of(1));
+	client(w, 0, "alice",
+	    "1 PAY id=%s from=alice@BankA to=carol@BankA "
+	    "amount=7 currency=EUR",
+	    id_of(1));
 	ok(has_words(bank_asked(w, &w->banks[0], "PREPARE"),
 	       "from=alice to=carol peer=carol@BankA"),
 	    "within one bank: one branch, from payer to payee");

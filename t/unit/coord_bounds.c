@@ -8,17 +8,15 @@ unanswered(struct world *w, const struct fake_bank *b)
 	uint32_t n = 0;
 
 	for (size_t i = 0; i < w->out.count; i++)
-		if (peer_eq(w->out.at[i].peer, b->peer) &&
-		    !w->out.at[i].done &&
+		if (peer_eq(w->out.at[i].peer, b->peer) && !w->out.at[i].done &&
 		    !has_words(w->out.at[i].text, "OK"))
 			n++;
 	return n;
 }
 
 static void
-windows(void)
+windows_of_banks(struct world *w)
 {
-	struct world *w = world_two(NULL);
 	struct fake_bank *a = &w->banks[0], *b = &w->banks[1];
 	uint64_t n = 0;
 	bool in_order = true;
@@ -71,6 +69,12 @@ windows(void)
 	quiet(w);
 	is_i64(records(w, "COMMIT", ""), 20, "all commit");
 	world_holds(w, "windows");
+}
+
+static void
+windows_of_our_own(struct world *w)
+{
+	struct fake_bank *b = &w->banks[1];
 
 	/* Our own bound, whatever the bank says. */
 	bank_down(w, b);
@@ -84,6 +88,12 @@ windows(void)
 	b->silent = false;
 	quiet(w);
 	is_i64(records(w, "COMMIT", ""), 70, "all commit");
+}
+
+static void
+windows_for_commits(struct world *w)
+{
+	struct fake_bank *b = &w->banks[1];
 
 	/* COMMITs after a reconnect are paced as well. */
 	b->deaf = true;
@@ -106,6 +116,16 @@ windows(void)
 	quiet(w);
 	is_i64(records(w, "END", id_of(300)), 1, "a window of one will do");
 	world_holds(w, "a window of one");
+}
+
+static void
+windows(void)
+{
+	struct world *w = world_two(NULL);
+
+	windows_of_banks(w);
+	windows_of_our_own(w);
+	windows_for_commits(w);
 	world_free(w);
 }
 
@@ -213,12 +233,16 @@ per_bank(void)
 	bank_up(w, bank_new(w, "BankC"));
 	b->silent = true;
 	for (uint64_t id = 1; id <= 3; id++)
-		client(w, 0, "alice", "1 PAY id=%s from=c@BankC to=b@BankB "
-		    "amount=1 currency=EUR", id_of(id));
+		client(w, 0, "alice",
+		    "1 PAY id=%s from=c@BankC to=b@BankB "
+		    "amount=1 currency=EUR",
+		    id_of(id));
 	ticks(w);
 	refused(w, 4, "per_bank, of the payee's bank");
-	client(w, 0, "alice", "1 PAY id=%s from=a@BankA to=a2@BankA amount=1 "
-	    "currency=EUR", id_of(5));
+	client(w, 0, "alice",
+	    "1 PAY id=%s from=a@BankA to=a2@BankA amount=1 "
+	    "currency=EUR",
+	    id_of(5));
 	quiet(w);
 	answered(w, 0, "OK state=committed", "others are not in the way");
 	b->silent = false;
@@ -242,7 +266,8 @@ per_user(void)
 	client(w, 1, "bob", "1 PAY id=%s " PAY_FIELDS, id_of(4));
 	ticks(w);
 	status(w, 1, "bob", 4);
-	answered(w, 1, "OK state=preparing", "another user has a share of theirs");
+	answered(
+	    w, 1, "OK state=preparing", "another user has a share of theirs");
 	w->banks[0].silent = false;
 	quiet(w);
 	pay(w, 7, 3, "");
@@ -275,8 +300,7 @@ remembered(void)
 	answered(w, 6, "OK state=committed", "an id that is known may run");
 	cancel(w, 6, "alice", 3);
 	quiet(w);
-	answered(w, 6, "OK state=aborted reason=CANCELLED",
-	    "or be cancelled");
+	answered(w, 6, "OK state=aborted reason=CANCELLED", "or be cancelled");
 	pay(w, 6, 1, "");
 	answered(w, 6, "ERR code=ALREADY_EXISTS state=committed",
 	    "and nothing is forgotten");
@@ -298,8 +322,8 @@ tombstones(void)
 	w->checks_every = 100;
 	for (uint64_t id = 1; id <= 2000; id++) {
 		cancel(w, 0, "alice", id);
-		if (has_words(next_line(w, client_peer(0)),
-			"ERR code=OVERLOADED")) {
+		if (has_words(
+			next_line(w, client_peer(0)), "ERR code=OVERLOADED")) {
 			taken = id - 1;
 			break;
 		}
@@ -352,7 +376,8 @@ drain(void)
 	ticks(w);
 	give(w, &ev);
 	pay(w, 1, 12, "");
-	answered(w, 1, "ERR code=READ_ONLY retry=same-id", "no room: READ_ONLY");
+	answered(
+	    w, 1, "ERR code=READ_ONLY retry=same-id", "no room: READ_ONLY");
 	status(w, 1, "alice", 12);
 	answered(w, 1, "ERR code=NOT_FOUND", "without a trace");
 	a->silent = false;

@@ -1,9 +1,10 @@
 /*
- * A shell around lib/coord for tests, without disk, socket or clock. Its journal
- * is an array of encoded records with made-up positions and checks; what the
- * core sends is kept as lines, decoded from the wire as a real shell would; the
- * banks are played here and answer as a test tells them to. A crash throws the
- * core and what was not durable away and replays the rest into a new core.
+ * A shell around lib/coord for tests, without disk, socket or clock. Its
+ * journal is an array of encoded records with made-up positions and checks;
+ * what the core sends is kept as lines, decoded from the wire as a real shell
+ * would; the banks are played here and answer as a test tells them to. A crash
+ * throws the core and what was not durable away and replays the rest into a new
+ * core.
  */
 #ifndef STRIFE_T_COORD_HARNESS_H
 #define STRIFE_T_COORD_HARNESS_H
@@ -60,10 +61,10 @@ struct fake_bank {
 	struct peer peer;
 	bool up; /* connected and registered */
 	uint32_t window;
-	bool silent;    /* does not answer PREPARE */
-	bool deaf;      /* does not acknowledge COMMIT */
-	bool mute;      /* answers nothing at all */
-	const char *no; /* refuses with this code */
+	bool silent;           /* does not answer PREPARE */
+	bool deaf;             /* does not acknowledge COMMIT */
+	bool mute;             /* answers nothing at all */
+	const char *no;        /* refuses with this code */
 	const char *no_commit; /* answers COMMIT with this code */
 	const char *no_abort;
 	uint64_t seq;      /* of its journal */
@@ -89,7 +90,7 @@ struct world {
 	uint32_t log_count;
 	char fail[192];
 	int64_t mono_ns, wall_us;
-	bool no_rights;   /* the sessions have no rights to the payer */
+	bool no_rights; /* the sessions have no rights to the payer */
 	uint32_t steps, checks_every;
 	uint32_t actions_most;
 	struct fake_bank banks[WORLD_BANKS];
@@ -228,8 +229,8 @@ store(struct world *w, struct msg *m, int64_t wall_us)
 
 /* Decodes a stored record; line and msg are the caller's. */
 static inline bool
-load(const struct world *w, struct jpos pos, struct line *line,
-    struct msg *msg, struct record *record)
+load(const struct world *w, struct jpos pos, struct line *line, struct msg *msg,
+    struct record *record)
 {
 	uint64_t seq = (uint64_t)(pos.segment - 1) * SEGMENT_RECORDS +
 	    pos.offset / 100 + 1;
@@ -239,8 +240,8 @@ load(const struct world *w, struct jpos pos, struct line *line,
 	    pos.offset / 100 >= SEGMENT_RECORDS || seq > w->count)
 		return false;
 	CHECK(line_split(line, str_from(w->journal[seq - 1].line)) == LINE_OK);
-	CHECK(msg_request(msg, line, SIDE_GATEWAY_JOURNAL, &problem) ==
-	    LINE_OK);
+	CHECK(
+	    msg_request(msg, line, SIDE_GATEWAY_JOURNAL, &problem) == LINE_OK);
 	*record = (struct record){msg, pos_of(seq), w->journal[seq - 1].check};
 	return true;
 }
@@ -332,7 +333,8 @@ carry(struct world *w, struct event *ev, struct actions *actions,
 			w->down[w->down_count++] = a->peer;
 			break;
 		case AC_LOG:
-			snprintf(w->logs[w->log_count % 32], 192, "%s", a->text);
+			snprintf(
+			    w->logs[w->log_count % 32], 192, "%s", a->text);
 			w->levels[w->log_count++ % 32] = a->level;
 			break;
 		case AC_FAIL:
@@ -403,8 +405,7 @@ ticks(struct world *w)
 		ev.kind = EV_TICK;
 		give(w, &ev);
 		CHECK(++n < 1000000);
-	} while (coord_more(w->coord) ||
-	    coord_next_ns(w->coord) <= w->mono_ns);
+	} while (coord_more(w->coord) || coord_next_ns(w->coord) <= w->mono_ns);
 }
 
 static inline void
@@ -447,8 +448,8 @@ replay(struct world *w, struct coord *c)
 		actions->count = 0;
 		coord_step(c, &ev, actions);
 		if (actions->count > 0)
-			printf("# replay of %s: %s\n",
-			    w->journal[seq - 1].line, actions->at[0].text);
+			printf("# replay of %s: %s\n", w->journal[seq - 1].line,
+			    actions->at[0].text);
 		CHECK(actions->count == 0);
 	}
 	free(line);
@@ -571,8 +572,7 @@ control_peer(void)
 }
 
 __attribute__((format(printf, 4, 5))) static inline void
-client(
-    struct world *w, uint32_t n, const char *user, const char *format, ...)
+client(struct world *w, uint32_t n, const char *user, const char *format, ...)
 {
 	char text[LINE_MAX_LEN];
 	va_list ap;
@@ -735,8 +735,8 @@ bank_register(struct world *w, struct fake_bank *b, enum proof proof)
 static inline void
 bank_up(struct world *w, struct fake_bank *b)
 {
-	CHECK(has_words(bank_register(w, b,
-			    b->told_seq > 0 ? PROOF_GOOD : PROOF_NONE),
+	CHECK(has_words(
+	    bank_register(w, b, b->told_seq > 0 ? PROOF_GOOD : PROOF_NONE),
 	    "OK"));
 }
 
@@ -777,10 +777,9 @@ bank_branch_add(struct fake_bank *b, const char *request_text)
 	}
 	f = &b->branches[b->branch_count++];
 	snprintf(f->id, sizeof(f->id), "%s", field(request_text, "id"));
-	snprintf(f->branch, sizeof(f->branch), "%s",
-	    field(request_text, "branch"));
 	snprintf(
-	    f->peer, sizeof(f->peer), "%s", field(request_text, "peer"));
+	    f->branch, sizeof(f->branch), "%s", field(request_text, "branch"));
+	snprintf(f->peer, sizeof(f->peer), "%s", field(request_text, "peer"));
 	f->state = FAKE_ABORTED;
 	return f;
 }
@@ -797,8 +796,8 @@ bank_refuses(struct world *w, struct fake_bank *b, const char *tag,
 }
 
 static inline void
-bank_confirms(struct world *w, struct fake_bank *b, const char *asked,
-    const char *more)
+bank_confirms(
+    struct world *w, struct fake_bank *b, const char *asked, const char *more)
 {
 	char text[1024];
 	size_t tag = strcspn(asked, " ");
@@ -811,8 +810,8 @@ bank_confirms(struct world *w, struct fake_bank *b, const char *asked,
 }
 
 static inline void
-bank_votes(struct world *w, struct fake_bank *b, const char *asked,
-    const char *tag)
+bank_votes(
+    struct world *w, struct fake_bank *b, const char *asked, const char *tag)
 {
 	struct fake_branch *f = bank_branch(b, field(asked, "branch"));
 
@@ -828,16 +827,15 @@ bank_votes(struct world *w, struct fake_bank *b, const char *asked,
 }
 
 static inline void
-bank_commits(struct world *w, struct fake_bank *b, const char *asked,
-    const char *tag)
+bank_commits(
+    struct world *w, struct fake_bank *b, const char *asked, const char *tag)
 {
 	struct fake_branch *f = bank_branch(b, field(asked, "branch"));
 
 	if (b->no_commit != NULL) {
 		bank_refuses(w, b, tag, b->no_commit,
-		    strcmp(b->no_commit, "HEURISTIC") == 0
-			? " outcome=aborted"
-			: "");
+		    strcmp(b->no_commit, "HEURISTIC") == 0 ? " outcome=aborted"
+							   : "");
 		return;
 	}
 	if (f == NULL || f->state == FAKE_ABORTED) {
@@ -853,17 +851,16 @@ bank_commits(struct world *w, struct fake_bank *b, const char *asked,
 }
 
 static inline void
-bank_aborts(struct world *w, struct fake_bank *b, const char *asked,
-    const char *tag)
+bank_aborts(
+    struct world *w, struct fake_bank *b, const char *asked, const char *tag)
 {
 	struct fake_branch *f = bank_branch(b, field(asked, "branch"));
 	char text[512];
 
 	if (b->no_abort != NULL) {
 		bank_refuses(w, b, tag, b->no_abort,
-		    strcmp(b->no_abort, "HEURISTIC") == 0
-			? " outcome=committed"
-			: "");
+		    strcmp(b->no_abort, "HEURISTIC") == 0 ? " outcome=committed"
+							  : "");
 		return;
 	}
 	if (f != NULL && f->state == FAKE_COMMITTED) {
@@ -934,8 +931,8 @@ quiet(struct world *w)
 	do {
 		ticks(w);
 		durable(w);
-	} while (banks_answer(w) || coord_more(w->coord) ||
-	    w->durable != w->count);
+	} while (
+	    banks_answer(w) || coord_more(w->coord) || w->durable != w->count);
 }
 
 /* The newest request of that verb that the bank was sent, or "". */
@@ -1039,16 +1036,15 @@ same_statuses(struct world *w, struct coord *fresh)
 		char before[LINE_MAX_LEN], after[LINE_MAX_LEN], *cut;
 		char id[ID_TEXT_LEN + 1];
 
-		snprintf(
-		    id, sizeof(id), "%s", field(w->journal[i].line, "id"));
+		snprintf(id, sizeof(id), "%s", field(w->journal[i].line, "id"));
 		if (id[0] == '\0')
 			continue;
 		status_of(w, w->coord, id, before);
 		status_of(w, fresh, id, after);
 		if (has_words(before, "state=received") ||
 		    has_words(before, "state=preparing")) {
-			if (!has_words(
-				after, "state=aborted reason=GATEWAY_RESTART") &&
+			if (!has_words(after,
+				"state=aborted reason=GATEWAY_RESTART") &&
 			    !has_words(after, "state=held"))
 				same = false;
 			continue;
@@ -1070,9 +1066,8 @@ same_after_replay(struct world *w)
 {
 	struct text_buffer live = {NULL, 0, 0}, again = {NULL, 0, 0};
 	struct coord *fresh = coord_new(&w->conf);
-	struct event ev = {.kind = EV_REPLAYED,
-	    .mono_ns = w->mono_ns,
-	    .wall_us = w->wall_us};
+	struct event ev = {
+	    .kind = EV_REPLAYED, .mono_ns = w->mono_ns, .wall_us = w->wall_us};
 	struct world other = *w;
 	bool same;
 

@@ -286,6 +286,8 @@ places(void)
 	conf.held_max = 3;
 	w = world_two(&conf);
 	b = &w->banks[1];
+	bank_up(w, bank_new(w, "BankC"));
+	bank_down(w, &w->banks[2]);
 	hold_some(w, 3);
 	pay(w, 0, 4, "");
 	quiet(w);
@@ -296,6 +298,12 @@ places(void)
 	ticks(w);
 	coord_counts(w->coord, &n);
 	is_i64(n.held, 0, "all three are being tried");
+	client(w, 0, "alice",
+	    "1 PAY id=%s from=a@BankA to=c@BankC amount=1 currency=EUR",
+	    id_of(7));
+	quiet(w);
+	answered(w, 0, "1 ERR code=BANK_UNAVAILABLE bank=BankC state=aborted",
+	    "but their places are kept for them");
 	bank_down(w, &w->banks[0]);
 	pay(w, 0, 5, "");
 	quiet(w);
@@ -324,8 +332,10 @@ two_banks_away(void)
 	bank_down(w, a);
 	bank_down(w, b);
 	pay(w, 0, 1, "");
-	client(w, 0, "alice", "2 PAY id=%s from=bob@BankB to=eve@BankB "
-	    "amount=1 currency=EUR", id_of(2));
+	client(w, 0, "alice",
+	    "2 PAY id=%s from=bob@BankB to=eve@BankB "
+	    "amount=1 currency=EUR",
+	    id_of(2));
 	quiet(w);
 	answered(w, 0, "OK state=held bank=BankA", "waits for two");
 	answered(w, 0, "2 OK state=held bank=BankB", "waits for one");
@@ -344,9 +354,54 @@ two_banks_away(void)
 	world_free(w);
 }
 
+/* A bank that acknowledges nothing holds up those of others no more. */
+static void
+slow_bank(void)
+{
+	struct coord_conf conf = default_conf();
+	struct world *w;
+	struct fake_bank *b, *x;
+
+	conf.per_bank_max = 3;
+	w = world_two(&conf);
+	b = &w->banks[1];
+	x = bank_new(w, "BankC");
+	bank_up(w, x);
+	bank_down(w, x);
+	for (uint64_t id = 1; id <= 4; id++) {
+		client(w, 0, "alice",
+		    "1 PAY id=%s from=a@Bank%c to=b@BankC amount=1 "
+		    "currency=EUR",
+		    id_of(id), id <= 2 ? 'B' : 'A');
+		quiet(w);
+		answered(w, 0, "1 OK state=held bank=BankC", "held");
+	}
+	b->deaf = true;
+	for (uint64_t id = 11; id <= 13; id++)
+		client(w, 0, "alice",
+		    "1 PAY id=%s from=a@BankB to=b@BankB amount=1 "
+		    "currency=EUR",
+		    id_of(id));
+	quiet(w);
+	bank_up(w, x);
+	quiet(w);
+	is_text(state_of(w, 3), "committed", "BankA's go through");
+	is_text(state_of(w, 4), "committed", "all of them");
+	is_text(state_of(w, 1), "held", "BankB has no room for more");
+	ok(!coord_more(w->coord), "and nobody turns in circles");
+	world_holds(w, "a slow bank");
+	b->deaf = false;
+	quiet(w);
+	is_text(state_of(w, 1), "committed", "when it acknowledges it has");
+	is_text(state_of(w, 2), "committed", "for all");
+	world_holds(w, "a bank that was slow");
+	world_free(w);
+}
+
 int
 main(void)
 {
+	slow_bank();
 	in_order_and_paced(false);
 	in_order_and_paced(true);
 	doubling();

@@ -70,7 +70,8 @@ registration(void)
 	ok(was_closed(w, b->peer), "and closed");
 	bank_down(w, a);
 	bank_up(w, a);
-	is_i64(records(w, "BANK", ""), 4, "a bank that returns needs no record");
+	is_i64(
+	    records(w, "BANK", ""), 4, "a bank that returns needs no record");
 	world_holds(w, "registration");
 	world_free(w);
 }
@@ -112,14 +113,36 @@ proofs(void)
 	    "REGISTER shows the newest proof: %s", line);
 	crash(w);
 	line = bank_register(w, a, PROOF_GOOD);
-	ok(has_words(line, seq) && has_words(line, check),
-	    "a restart too: %s", line);
+	ok(has_words(line, seq) && has_words(line, check), "a restart too: %s",
+	    line);
 	bank_up(w, &w->banks[1]);
 	a->seq = UINT64_C(9223372036854775000);
 	pay(w, 0, 2, "");
 	quiet(w);
-	answered(w, 0, "OK state=committed", "a seq of nineteen digits is fine");
+	answered(
+	    w, 0, "OK state=committed", "a seq of nineteen digits is fine");
 	world_holds(w, "proofs");
+	world_free(w);
+
+	/* Votes of one bank need not be journalled in the bank's order. */
+	w = world_two(NULL);
+	a = &w->banks[0];
+	a->deaf = true;
+	pay(w, 0, 1, "");
+	w->banks[1].silent = true;
+	ticks(w);
+	banks_answer(w);
+	client(w, 0, "alice",
+	    "2 PAY id=%s from=a@BankA to=b@BankA amount=1 currency=EUR",
+	    id_of(2));
+	quiet(w);
+	w->banks[1].silent = false;
+	quiet(w);
+	is_i64(records(w, "COMMIT", ""), 2, "both commit, the second first");
+	bank_down(w, a);
+	line = bank_register(w, a, PROOF_NONE);
+	is_text(field(line, "proven_seq"), "12", "the higher proof counts");
+	world_holds(w, "proofs out of order");
 	world_free(w);
 }
 
@@ -144,8 +167,8 @@ fencing(void)
 	ok(was_logged(w, ACTION_CRIT, "FENCED: bank BankA"), "and logged");
 	is_text(state_of(w, "BankA"), "fenced", "and BANKS says so");
 	w->log_count = 0;
-	ok(has_words(registers(w, a, good, id_of(77), PROOF_GOOD),
-	       "ERR code=FENCED"),
+	ok(has_words(
+	       registers(w, a, good, id_of(77), PROOF_GOOD), "ERR code=FENCED"),
 	    "a bank with another journal than it is bound to");
 	ok(was_closed(w, a->peer), "is closed");
 	ok(was_logged(w, ACTION_CRIT, "FENCED"), "and logged");
@@ -195,7 +218,8 @@ rebinding(void)
 	pay(w, 0, 1, "");
 	quiet(w);
 	control(w, "1 REBIND bank=BankA journal=%s", id_of(99));
-	operator_hears(w, "1 ERR code=BAD_REQUEST", "not while it is connected");
+	operator_hears(
+	    w, "1 ERR code=BAD_REQUEST", "not while it is connected");
 	bank_down(w, a);
 	control(w, "1 REBIND bank=BankQ journal=%s", id_of(99));
 	operator_hears(w, "1 ERR code=NOT_FOUND", "not a bank nobody knows");
@@ -246,11 +270,9 @@ last_branch(const struct fake_bank *b)
 }
 
 static void
-resolving(void)
+resolving_undecided(struct world *w)
 {
-	struct world *w = world_two(NULL);
 	struct fake_bank *a = &w->banks[0], *b = &w->banks[1];
-	char branch[BRANCH_TEXT_MAX + 1];
 
 	b->silent = true;
 	pay(w, 0, 1, "");
@@ -267,6 +289,13 @@ resolving(void)
 	is_text(bank_resolves(w, a, id_of(1), "gw.9.1", "bob@BankB"), "wait",
 	    "a branch of an epoch to come: wait");
 	ok(was_logged(w, ACTION_CRIT, "FENCED"), "and somebody is called");
+}
+
+static void
+resolving_committed(struct world *w)
+{
+	struct fake_bank *a = &w->banks[0], *b = &w->banks[1];
+
 	b->silent = false;
 	banks_answer(w);
 	is_text(bank_resolves(w, a, id_of(1), last_branch(a), "bob@BankB"),
@@ -299,6 +328,13 @@ resolving(void)
 	    "abort", "ended, the other bank's branch: abort");
 	is_text(bank_resolves(w, a, id_of(555), "gw.1.4", "bob@BankB"), "abort",
 	    "an id that nobody knows: abort");
+}
+
+static void
+resolving_aborted(struct world *w)
+{
+	struct fake_bank *a = &w->banks[0], *b = &w->banks[1];
+	char branch[BRANCH_TEXT_MAX + 1];
 
 	b->no = "ACCOUNT_CLOSED";
 	pay(w, 0, 2, "");
@@ -316,6 +352,14 @@ resolving(void)
 	is_text(bank_resolves(w, a, id_of(3), branch, "bob@BankB"), "abort",
 	    "aborted for a passing reason: abort");
 	b->no = NULL;
+}
+
+static void
+resolving_held(struct world *w)
+{
+	struct fake_bank *a = &w->banks[0], *b = &w->banks[1];
+	char branch[BRANCH_TEXT_MAX + 1];
+
 	b->silent = true;
 	pay(w, 0, 4, "");
 	banks_answer(w);
@@ -334,6 +378,13 @@ resolving(void)
 	is_text(bank_resolves(w, a, id_of(4), last_branch(a), "bob@BankB"),
 	    "commit", "the new one is committed");
 	world_holds(w, "resolving");
+}
+
+static void
+resolving_after_restart(struct world *w)
+{
+	struct fake_bank *a = &w->banks[0], *b = &w->banks[1];
+	char branch[BRANCH_TEXT_MAX + 1];
 
 	b->silent = true;
 	pay(w, 0, 5, "");
@@ -344,10 +395,22 @@ resolving(void)
 	bank_up(w, a);
 	is_text(bank_resolves(w, a, id_of(5), branch, "bob@BankB"), "abort",
 	    "an older epoch's branch without a COMMIT: abort");
-	is_text(bank_resolves(w, a, id_of(1), a->branches[0].branch,
-		    "bob@BankB"),
+	is_text(
+	    bank_resolves(w, a, id_of(1), a->branches[0].branch, "bob@BankB"),
 	    "commit", "an older epoch's with a COMMIT: commit");
 	world_holds(w, "resolving after a restart");
+}
+
+static void
+resolving(void)
+{
+	struct world *w = world_two(NULL);
+
+	resolving_undecided(w);
+	resolving_committed(w);
+	resolving_aborted(w);
+	resolving_held(w);
+	resolving_after_restart(w);
 	world_free(w);
 }
 
@@ -372,8 +435,8 @@ resolving_truncated(bool by_conf)
 	    "truncated: wait until the other bank has registered");
 	is_text(bank_resolves(w, a, id_of(1), branch, "bob@BankX"), "wait",
 	    "also for a bank that nobody knows");
-	is_text(bank_resolves(w, a, id_of(1), "gw.2.5", "bob@BankB"), "abort",
-	    "but not for this epoch's branches");
+	is_text(bank_resolves(w, a, id_of(1), "gw.2.5", "bob@BankB"), "wait",
+	    "for this epoch's branches too: a copy counts it again");
 	is_text(bank_resolves(w, a, id_of(1), branch, "carol@BankA"), "abort",
 	    "nor within one bank, which has registered");
 	if (by_conf) {
@@ -417,8 +480,7 @@ wrong_answers(void)
 	    "OK id=00000099-0000-4000-8000-000000000099 branch=%s vote=yes "
 	    "seq=1 check=%032d",
 	    "OK id=%s branch=other.1.1 vote=yes seq=1 check=%032d",
-	    "OK id=%s branch=%s vote=no seq=1 check=%032d",
-	    NULL};
+	    "OK id=%s branch=%s vote=no seq=1 check=%032d", NULL};
 
 	for (size_t i = 0; answers[i] != NULL; i++) {
 		struct world *w = world_two(NULL);
@@ -432,10 +494,11 @@ wrong_answers(void)
 		snprintf(
 		    asked, sizeof(asked), "%s", bank_asked(w, a, "PREPARE"));
 		snprintf(branch, sizeof(branch), "%s", field(asked, "branch"));
-		snprintf(text, sizeof(text), "%.*s OK id=%s branch=%s vote=%s "
-		    "seq=1 check=%032d", (int)strcspn(asked, " "), asked,
-		    i == 1 ? id_of(99) : id,
-		    i == 0	? "gw.1.9"
+		snprintf(text, sizeof(text),
+		    "%.*s OK id=%s branch=%s vote=%s "
+		    "seq=1 check=%032d",
+		    (int)strcspn(asked, " "), asked, i == 1 ? id_of(99) : id,
+		    i == 0       ? "gw.1.9"
 			: i == 2 ? "other.1.1"
 				 : branch,
 		    i == 3 ? "no" : "yes", 0);
@@ -479,6 +542,11 @@ wrong_acknowledgements(void)
 	bank_says(w, a, text);
 	bank_says(w, a, "p99999 ERR code=INTERNAL retry=same-id text=x");
 	ok(!was_closed(w, a->peer), "a reply to no request is ignored");
+	snprintf(asked, sizeof(asked), "%s", bank_asked(w, a, "COMMIT"));
+	snprintf(
+	    text, sizeof(text), "%.*s EVENT", (int)strcspn(asked, " "), asked);
+	bank_says(w, a, text);
+	ok(!was_closed(w, a->peer), "an event is no reply");
 	a->deaf = false;
 	quiet(w);
 	is_i64(records(w, "END", id_of(1)), 1, "and then it ends");
@@ -562,7 +630,8 @@ replaced(void)
 		bank_says(w, a, late);
 		a->peer = new;
 	}
-	is_i64(records(w, "COMMIT", ""), 0, "a late vote of the old one is lost");
+	is_i64(
+	    records(w, "COMMIT", ""), 0, "a late vote of the old one is lost");
 	a->silent = false;
 	quiet(w);
 	is_i64(records(w, "COMMIT", ""), 1, "the new one's counts");
@@ -572,13 +641,15 @@ replaced(void)
 		ev.user = STR("BankA");
 		give(w, &ev);
 	}
-	is_text(state_of(w, "BankA"), "up", "the old one's end changes nothing");
+	is_text(
+	    state_of(w, "BankA"), "up", "the old one's end changes nothing");
 	world_holds(w, "replaced");
 
 	/* Two new ones in a row, before the first has been settled. */
 	old = a->peer;
 	a->peer.generation++;
-	request(w, SIDE_UP, a->peer, "BankA", "j1 REGISTER bank=BankA boot=1 "
+	request(w, SIDE_UP, a->peer, "BankA",
+	    "j1 REGISTER bank=BankA boot=1 "
 	    "seq=100 journal=000b0000-0000-4000-8000-0000000b0000");
 	ok(!was_closed(w, a->peer), "the newer");
 	old = a->peer;
@@ -714,21 +785,26 @@ relays(void)
 	asked = bank_asked(w, a, "BALANCE");
 	ok(has_words(asked, "BALANCE account=alice"), "BALANCE is passed on");
 	snprintf(tag, sizeof(tag), "%.*s", (int)strcspn(asked, " "), asked);
-	snprintf(text, sizeof(text), "%s OK account=alice currency=EUR "
-	    "posted=-5 held=3 available=2 seq=7", tag);
+	snprintf(text, sizeof(text),
+	    "%s OK account=alice currency=EUR "
+	    "posted=-5 held=3 available=2 seq=7",
+	    tag);
 	bank_says(w, a, text);
 	answered(w, 0, "q1 OK account=alice@BankA posted=-5 available=2 seq=7",
 	    "and the answer back, with the account's full name");
 	bank_says(w, a, text);
 	quiet_to(w, 0, "an answer twice is one");
-	client(w, 0, "alice", "q2 HISTORY account=alice@BankA limit=2 before=x");
+	client(
+	    w, 0, "alice", "q2 HISTORY account=alice@BankA limit=2 before=x");
 	asked = bank_asked(w, a, "HISTORY");
 	ok(has_words(asked, "HISTORY account=alice limit=2 before=x"),
 	    "HISTORY is passed on");
 	snprintf(tag, sizeof(tag), "%.*s", (int)strcspn(asked, " "), asked);
-	snprintf(text, sizeof(text), "%s ROW seq=1 "
+	snprintf(text, sizeof(text),
+	    "%s ROW seq=1 "
 	    "time=2026-01-31T12:00:00.000000Z id= kind=open amount=-1 "
-	    "currency=EUR balance=1 peer= memo=", tag);
+	    "currency=EUR balance=1 peer= memo=",
+	    tag);
 	bank_says(w, a, text);
 	answered(w, 0, "q2 ROW seq=1 kind=open amount=-1", "a row");
 	snprintf(text, sizeof(text), "%s OK next=y", tag);
@@ -761,7 +837,8 @@ relays(void)
 	tap_says(__LINE__, next_line(w, shell), "q6 ERR code=BANK_UNAVAILABLE",
 	    "the shell's, too");
 	client(w, 0, "alice", "q7 BALANCE account=alice@BankA");
-	answered(w, 0, "q7 ERR code=BANK_UNAVAILABLE", "and none is asked then");
+	answered(
+	    w, 0, "q7 ERR code=BANK_UNAVAILABLE", "and none is asked then");
 	bank_up(w, a);
 	for (int n = 0; n < 16; n++)
 		client(w, 2, "alice", "q%d BALANCE account=alice@BankA", n);

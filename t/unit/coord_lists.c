@@ -30,7 +30,8 @@ ask(struct world *w, const char *question)
 }
 
 #define row_says(a, n, words, what) \
-	tap_says(__LINE__, (n) < (a)->count ? (a)->rows[n] : "", (words), (what))
+	tap_says( \
+	    __LINE__, (n) < (a)->count ? (a)->rows[n] : "", (words), (what))
 
 static const char *
 stat_of(struct world *w, const char *name)
@@ -84,8 +85,10 @@ world_of_all(void)
 	cancel(w, 0, "alice", 7);
 	bank_up(w, bank_new(w, "BankC"));
 	a->deaf = true;
-	client(w, 0, "carol", "1 PAY id=%s from=carol@BankC to=bob@BankA "
-	    "amount=7 currency=JPY", id_of(8));
+	client(w, 0, "carol",
+	    "1 PAY id=%s from=carol@BankC to=bob@BankA "
+	    "amount=7 currency=JPY",
+	    id_of(8));
 	return w;
 }
 
@@ -98,8 +101,8 @@ banks(void)
 
 	a = ask(w, "q BANKS");
 	is_i64(a->count, 2, "BANKS: a row for each");
-	row_says(a, 0, "q ROW bank=BankA state=up in_doubt=0 rtt_us=0",
-	    "the first");
+	row_says(
+	    a, 0, "q ROW bank=BankA state=up in_doubt=0 rtt_us=0", "the first");
 	is_text(field(a->rows[0], "journal"), w->banks[0].journal,
 	    "with its journal");
 	is_text(field(a->rows[0], "since"), "2023-11-14T22:13:20.000000Z",
@@ -125,12 +128,10 @@ banks(void)
 }
 
 static void
-payments(void)
+payments_none(struct world *w)
 {
-	struct world *w = world_two(NULL);
 	struct fake_bank *b = &w->banks[1];
 	const struct answer *a;
-	char question[128], seen[64] = "";
 
 	a = ask(w, "q PAYMENTS");
 	is_i64(a->count, 0, "PAYMENTS of an empty gateway");
@@ -144,6 +145,7 @@ payments(void)
 	pay(w, 0, 3, "");
 	quiet(w);
 	pay(w, 0, 4, "");
+	pay(w, 0, 5, "");
 	quiet(w);
 	b->no = NULL;
 	pay(w, 0, 4, "");
@@ -159,9 +161,17 @@ payments(void)
 	cancel(w, 0, "alice", 7);
 	quiet(w);
 	w->banks[0].silent = true;
-	client(w, 0, "carol", "1 PAY id=%s from=carol@BankA to=dan@BankA "
-	    "amount=7 currency=JPY", id_of(8));
+	client(w, 0, "carol",
+	    "1 PAY id=%s from=carol@BankA to=dan@BankA "
+	    "amount=7 currency=JPY",
+	    id_of(8));
 	ticks(w);
+}
+
+static void
+payments_all(struct world *w)
+{
+	const struct answer *a;
 
 	a = ask(w, "q PAYMENTS");
 	is_i64(a->count, 8, "PAYMENTS: one row for each, newest first");
@@ -179,6 +189,11 @@ payments(void)
 	    "id=00000001-0000-4000-8000-000000000001 state=committed "
 	    "from=alice@BankA to=bob@BankB amount=500 currency=EUR user=alice",
 	    "committed");
+}
+
+static void
+payments_chosen(struct world *w)
+{
 	is_i64(ask(w, "q PAYMENTS state=committed")->count, 3, "committed");
 	is_i64(ask(w, "q PAYMENTS state=aborted")->count, 3, "aborted");
 	is_i64(ask(w, "q PAYMENTS state=held")->count, 1, "held");
@@ -198,6 +213,13 @@ payments(void)
 	    "a cursor of one's own making finds nothing");
 	tap_says(__LINE__, ask(w, "q PAYMENTS before=99.3")->last, "q OK",
 	    "nor does one beyond the end");
+}
+
+static void
+payments_by_page(struct world *w)
+{
+	const struct answer *a;
+	char question[128], seen[64] = "";
 
 	snprintf(question, sizeof(question), "q PAYMENTS limit=3");
 	for (int n = 0; n < 4; n++) {
@@ -211,6 +233,13 @@ payments(void)
 	}
 	is_text(seen, "87654321", "page by page: each once");
 	world_holds(w, "PAYMENTS");
+}
+
+static void
+payments_after_restart(struct world *w)
+{
+	const struct answer *a;
+
 	durable(w);
 	crash(w);
 	a = ask(w, "q PAYMENTS");
@@ -220,12 +249,17 @@ payments(void)
 	row_says(a, 3, "state=committed pending=BankA,BankB", "pending");
 	is_i64(ask(w, "q PAYMENTS state=pending")->count, 1, "pending");
 	world_holds(w, "PAYMENTS after a restart");
+}
 
+static void
+lists_bounded(struct world *w)
+{
 	/* The operator leaves, or asks for too much at once. */
 	for (int n = 0; n < 16; n++)
 		control(w, "l%d PAYMENTS", n);
 	control(w, "l16 PAYMENTS");
-	operator_hears(w, "l16 ERR code=OVERLOADED", "a bounded number of lists");
+	operator_hears(
+	    w, "l16 ERR code=OVERLOADED", "a bounded number of lists");
 	{
 		struct event ev = {
 		    .kind = EV_PEER_DOWN, .peer = control_peer()};
@@ -233,6 +267,19 @@ payments(void)
 		give(w, &ev);
 		ok(!coord_more(w->coord), "they end when who asked is gone");
 	}
+}
+
+static void
+payments(void)
+{
+	struct world *w = world_two(NULL);
+
+	payments_none(w);
+	payments_all(w);
+	payments_chosen(w);
+	payments_by_page(w);
+	payments_after_restart(w);
+	lists_bounded(w);
 	world_free(w);
 }
 
@@ -242,25 +289,43 @@ statuses(void)
 	struct world *w = world_of_all();
 	const struct answer *a;
 
-	tap_says(__LINE__, ask(w, "q STATUS id=00000001-0000-4000-8000-"
-				  "000000000001")->last,
+	tap_says(__LINE__,
+	    ask(w,
+		"q STATUS id=00000001-0000-4000-8000-"
+		"000000000001")
+		->last,
 	    "q OK state=committed user=alice from=alice@BankA attempts=1",
 	    "the operator's STATUS: anybody's");
-	tap_says(__LINE__, ask(w, "q STATUS id=00000003-0000-4000-8000-"
-				  "000000000003")->last,
+	tap_says(__LINE__,
+	    ask(w,
+		"q STATUS id=00000003-0000-4000-8000-"
+		"000000000003")
+		->last,
 	    "q OK state=committed user=alice attempts=2", "two attempts");
-	tap_says(__LINE__, ask(w, "q STATUS id=00000004-0000-4000-8000-"
-				  "000000000004")->last,
+	tap_says(__LINE__,
+	    ask(w,
+		"q STATUS id=00000004-0000-4000-8000-"
+		"000000000004")
+		->last,
 	    "q OK state=aborted reason=CANCELLED user=alice", "a tombstone");
-	tap_says(__LINE__, ask(w, "q STATUS id=00000005-0000-4000-8000-"
-				  "000000000005")->last,
+	tap_says(__LINE__,
+	    ask(w,
+		"q STATUS id=00000005-0000-4000-8000-"
+		"000000000005")
+		->last,
 	    "q OK state=aborted reason=GATEWAY_RESTART user=alice",
 	    "cut short by a restart");
-	tap_says(__LINE__, ask(w, "q STATUS id=00000006-0000-4000-8000-"
-				  "000000000006")->last,
+	tap_says(__LINE__,
+	    ask(w,
+		"q STATUS id=00000006-0000-4000-8000-"
+		"000000000006")
+		->last,
 	    "q OK state=held reason=BANK_UNAVAILABLE user=alice", "held");
-	tap_says(__LINE__, ask(w, "q STATUS id=00000099-0000-4000-8000-"
-				  "000000000099")->last,
+	tap_says(__LINE__,
+	    ask(w,
+		"q STATUS id=00000099-0000-4000-8000-"
+		"000000000099")
+		->last,
 	    "q ERR code=NOT_FOUND", "unknown");
 	a = ask(w, "q STATS");
 	is_i64(a->count > 10, 1, "STATS has rows");
@@ -293,8 +358,7 @@ events_of(struct world *w, uint64_t id)
 		strcat(events, field(a->rows[i], "event"));
 	}
 	if (!has_words(a->last, "q OK"))
-		snprintf(
-		    events, sizeof(events), "%s", field(a->last, "code"));
+		snprintf(events, sizeof(events), "%s", field(a->last, "code"));
 	return events;
 }
 

@@ -1,66 +1,84 @@
 /* lib/coord: PROTOCOL.md section 5, the answers to PAY, and CANCEL's. */
 #include "coord_harness.h"
 
+static const struct {
+	const char *from, *to, *code;
+	const char *retry;
+	bool final;
+} refusals[] = {
+    {"INSUFFICIENT_FUNDS", NULL, "INSUFFICIENT_FUNDS", "new-id", true},
+    {NULL, "NO_SUCH_ACCOUNT", "NO_SUCH_ACCOUNT", "new-id", true},
+    {NULL, "ACCOUNT_CLOSED", "ACCOUNT_CLOSED", "new-id", true},
+    {"ACCOUNT_FROZEN", NULL, "ACCOUNT_FROZEN", "new-id", true},
+    {NULL, "CURRENCY_MISMATCH", "CURRENCY_MISMATCH", "new-id", true},
+    {"LIMIT_EXCEEDED", NULL, "LIMIT_EXCEEDED", "new-id", true},
+    {"OVERLOADED", NULL, "OVERLOADED", "same-id", false},
+    {NULL, "READ_ONLY", "READ_ONLY", "same-id", false},
+    {"IN_PROGRESS", NULL, "IN_PROGRESS", "same-id", false},
+    {NULL, "FORBIDDEN", "INTERNAL", "same-id", false},
+    {"TOKEN_INVALID", NULL, "INTERNAL", "same-id", false},
+    {"NOT_FOUND", NULL, "INTERNAL", "same-id", false},
+    /* These are for a gateway to say, not for a bank. */
+    {"CANCELLED", NULL, "INTERNAL", "same-id", false},
+    {"HOLD_EXPIRED", NULL, "INTERNAL", "same-id", false},
+    {"BANK_UNAVAILABLE", NULL, "INTERNAL", "same-id", false},
+    {"BANK_TIMEOUT", NULL, "INTERNAL", "same-id", false},
+    {"GATEWAY_RESTART", NULL, "INTERNAL", "same-id", false},
+    /* Of two, a final reason wins. */
+    {"OVERLOADED", "NO_SUCH_ACCOUNT", "NO_SUCH_ACCOUNT", "new-id", true},
+    {"ACCOUNT_FROZEN", "OVERLOADED", "ACCOUNT_FROZEN", "new-id", true},
+};
+
+static void
+refused_for_ever(struct world *w)
+{
+	crash(w);
+	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
+		char want[256];
+
+		pay(w, 0, i, "");
+		snprintf(want, sizeof(want),
+		    refusals[i].final
+			? "ERR code=ALREADY_EXISTS state=aborted reason=%s"
+			: "ERR code=ALREADY_EXISTS state=committed",
+		    refusals[i].code);
+		answered(w, 0, want, "a restart changes no answer");
+	}
+}
+
 static void
 votes_no(void)
 {
-	static const struct {
-		const char *from, *to, *code;
-		const char *retry;
-		bool final;
-	} rows[] = {
-	    {"INSUFFICIENT_FUNDS", NULL, "INSUFFICIENT_FUNDS", "new-id", true},
-	    {NULL, "NO_SUCH_ACCOUNT", "NO_SUCH_ACCOUNT", "new-id", true},
-	    {NULL, "ACCOUNT_CLOSED", "ACCOUNT_CLOSED", "new-id", true},
-	    {"ACCOUNT_FROZEN", NULL, "ACCOUNT_FROZEN", "new-id", true},
-	    {NULL, "CURRENCY_MISMATCH", "CURRENCY_MISMATCH", "new-id", true},
-	    {"LIMIT_EXCEEDED", NULL, "LIMIT_EXCEEDED", "new-id", true},
-	    {"OVERLOADED", NULL, "OVERLOADED", "same-id", false},
-	    {NULL, "READ_ONLY", "READ_ONLY", "same-id", false},
-	    {"IN_PROGRESS", NULL, "IN_PROGRESS", "same-id", false},
-	    {NULL, "FORBIDDEN", "INTERNAL", "same-id", false},
-	    {"TOKEN_INVALID", NULL, "INTERNAL", "same-id", false},
-	    {"NOT_FOUND", NULL, "INTERNAL", "same-id", false},
-	    /* These are for a gateway to say, not for a bank. */
-	    {"CANCELLED", NULL, "INTERNAL", "same-id", false},
-	    {"HOLD_EXPIRED", NULL, "INTERNAL", "same-id", false},
-	    {"BANK_UNAVAILABLE", NULL, "INTERNAL", "same-id", false},
-	    {"BANK_TIMEOUT", NULL, "INTERNAL", "same-id", false},
-	    {"GATEWAY_RESTART", NULL, "INTERNAL", "same-id", false},
-	    /* Of two, a final reason wins. */
-	    {"OVERLOADED", "NO_SUCH_ACCOUNT", "NO_SUCH_ACCOUNT", "new-id",
-		true},
-	    {"ACCOUNT_FROZEN", "OVERLOADED", "ACCOUNT_FROZEN", "new-id", true},
-	};
 	struct world *w = world_two(NULL);
 	struct fake_bank *a = &w->banks[0], *b = &w->banks[1];
 
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
 		char want[256], what[128];
-		bool refuses_a = rows[i].from != NULL;
+		bool refuses_a = refusals[i].from != NULL;
 
-		a->no = rows[i].from;
-		b->no = rows[i].to;
+		a->no = refusals[i].from;
+		b->no = refusals[i].to;
 		pay(w, 0, i, "");
 		banks_answer(w);
 		snprintf(what, sizeof(what), "votes %s and %s",
 		    a->no == NULL ? "yes" : a->no,
 		    b->no == NULL ? "yes" : b->no);
-		if (rows[i].final) {
+		if (refusals[i].final) {
 			quiet_to(w, 0,
 			    "a final reason is answered when it is durable");
 		}
 		quiet(w);
 		snprintf(want, sizeof(want),
-		    "ERR code=%s retry=%s state=aborted bank=%s", rows[i].code,
-		    rows[i].retry,
-		    refuses_a && strcmp(rows[i].code, "NO_SUCH_ACCOUNT") != 0
+		    "ERR code=%s retry=%s state=aborted bank=%s",
+		    refusals[i].code, refusals[i].retry,
+		    refuses_a &&
+			    strcmp(refusals[i].code, "NO_SUCH_ACCOUNT") != 0
 			? "BankA"
 			: "BankB");
 		answered(w, 0, want, what);
 		snprintf(want, sizeof(want),
 		    "ABORT final=%s reason=%s user=alice",
-		    rows[i].final ? "yes" : "no", rows[i].code);
+		    refusals[i].final ? "yes" : "no", refusals[i].code);
 		is_i64(records(w, want, id_of(i)), 1, "and journalled so");
 		for (uint32_t k = 0; k < 2; k++)
 			for (size_t f = 0; f < w->banks[k].branch_count; f++)
@@ -73,32 +91,22 @@ votes_no(void)
 		pay(w, 0, i, "");
 		quiet(w);
 		snprintf(want, sizeof(want),
-		    rows[i].final
+		    refusals[i].final
 			? "ERR code=ALREADY_EXISTS state=aborted reason=%s"
 			: "OK state=committed",
-		    rows[i].code);
+		    refusals[i].code);
 		answered(w, 0, want,
-		    rows[i].final ? "for ever" : "may run again: it commits");
+		    refusals[i].final ? "for ever"
+				      : "may run again: it commits");
 		status(w, 0, "alice", i);
 		snprintf(want, sizeof(want),
-		    rows[i].final ? "OK state=aborted reason=%s attempts=1"
-				  : "OK state=committed attempts=2",
-		    rows[i].code);
+		    refusals[i].final ? "OK state=aborted reason=%s attempts=1"
+				      : "OK state=committed attempts=2",
+		    refusals[i].code);
 		answered(w, 0, want, "and STATUS says so");
 	}
 	world_holds(w, "votes");
-	crash(w);
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		char want[256];
-
-		pay(w, 0, i, "");
-		snprintf(want, sizeof(want),
-		    rows[i].final
-			? "ERR code=ALREADY_EXISTS state=aborted reason=%s"
-			: "ERR code=ALREADY_EXISTS state=committed",
-		    rows[i].code);
-		answered(w, 0, want, "a restart changes no answer");
-	}
+	refused_for_ever(w);
 	world_free(w);
 }
 
@@ -270,8 +278,10 @@ banks_away(void)
 	struct world *w = world_two(NULL);
 	struct fake_bank *a = &w->banks[0], *b = &w->banks[1];
 
-	client(w, 0, "alice", "1 PAY id=%s from=alice@BankA to=bob@BankX "
-	    "amount=1 currency=EUR", id_of(9));
+	client(w, 0, "alice",
+	    "1 PAY id=%s from=alice@BankA to=bob@BankX "
+	    "amount=1 currency=EUR",
+	    id_of(9));
 	answered(w, 0, "ERR code=NO_SUCH_BANK retry=never",
 	    "a bank that never registered");
 	status(w, 0, "alice", 9);
@@ -384,12 +394,13 @@ known_ids(void)
 			    others[i]);
 			snprintf(what, sizeof(what), "%s, with %s",
 			    states[id % 6], others[i]);
-			answered(w, 0, "1 ERR code=ID_REUSED retry=never", what);
+			answered(
+			    w, 0, "1 ERR code=ID_REUSED retry=never", what);
 			quiet_to(w, 0, "and nothing else");
 		}
 		client(w, 0, "mallory", "1 PAY id=%s " PAY_FIELDS, id_of(id));
-		snprintf(what, sizeof(what), "%s, another user's",
-		    states[id % 6]);
+		snprintf(
+		    what, sizeof(what), "%s, another user's", states[id % 6]);
 		answered(w, 0, "ERR code=ID_REUSED", what);
 		status(w, 0, "mallory", id);
 		answered(w, 0, "ERR code=NOT_FOUND", what);
@@ -421,37 +432,51 @@ order_of_checks(void)
 	operator_hears(w, "1 OK", "DRAIN");
 	give(w, &full);
 	w->no_rights = true;
-	client(w, 0, "mallory", "1 PAY id=%s from=a@BankX to=a@BankX amount=1 "
-	    "currency=EUR", id_of(1));
+	client(w, 0, "mallory",
+	    "1 PAY id=%s from=a@BankX to=a@BankX amount=1 "
+	    "currency=EUR",
+	    id_of(1));
 	answered(w, 0, "ERR code=ID_REUSED", "first the id");
-	client(w, 0, "alice", "1 PAY id=%s from=a@BankX to=a@BankX amount=1 "
-	    "currency=EUR", id_of(2));
+	client(w, 0, "alice",
+	    "1 PAY id=%s from=a@BankX to=a@BankX amount=1 "
+	    "currency=EUR",
+	    id_of(2));
 	answered(w, 0, "ERR code=FORBIDDEN", "then rights");
 	w->no_rights = false;
-	client(w, 0, "alice", "1 PAY id=%s from=a@BankX to=a@BankX amount=1 "
-	    "currency=EUR", id_of(2));
+	client(w, 0, "alice",
+	    "1 PAY id=%s from=a@BankX to=a@BankX amount=1 "
+	    "currency=EUR",
+	    id_of(2));
 	answered(w, 0, "ERR code=NO_SUCH_BANK", "then NO_SUCH_BANK");
-	client(w, 0, "alice", "1 PAY id=%s from=a@BankA to=a@BankA amount=1 "
-	    "currency=EUR", id_of(2));
+	client(w, 0, "alice",
+	    "1 PAY id=%s from=a@BankA to=a@BankA amount=1 "
+	    "currency=EUR",
+	    id_of(2));
 	answered(w, 0, "ERR code=DRAINING retry=same-id", "then draining");
 	control(w, "1 RESUME");
 	operator_hears(w, "1 OK", "RESUME");
-	client(w, 0, "alice", "1 PAY id=%s from=a@BankA to=a@BankA amount=1 "
-	    "currency=EUR", id_of(2));
+	client(w, 0, "alice",
+	    "1 PAY id=%s from=a@BankA to=a@BankA amount=1 "
+	    "currency=EUR",
+	    id_of(2));
 	answered(w, 0, "ERR code=READ_ONLY retry=same-id", "then read-only");
 	full.room = true;
 	full.kind = EV_ROOM;
 	give(w, &full);
-	client(w, 0, "alice", "1 PAY id=%s from=a@BankA to=a@BankA amount=1 "
-	    "currency=EUR", id_of(2));
+	client(w, 0, "alice",
+	    "1 PAY id=%s from=a@BankA to=a@BankA amount=1 "
+	    "currency=EUR",
+	    id_of(2));
 	answered(w, 0, "ERR code=OVERLOADED retry=same-id", "then overload");
 	status(w, 0, "alice", 2);
 	answered(w, 0, "ERR code=NOT_FOUND", "none of them leaves a trace");
 	a->silent = false;
 	quiet(w);
 	answered(w, 0, "OK state=committed", "the one in flight finishes");
-	client(w, 0, "alice", "1 PAY id=%s from=a@BankA to=a@BankA amount=1 "
-	    "currency=EUR", id_of(2));
+	client(w, 0, "alice",
+	    "1 PAY id=%s from=a@BankA to=a@BankA amount=1 "
+	    "currency=EUR",
+	    id_of(2));
 	quiet(w);
 	answered(w, 0, "ERR code=SAME_ACCOUNT state=aborted",
 	    "SAME_ACCOUNT comes last");
@@ -465,11 +490,8 @@ order_of_checks(void)
 /* ---- CANCEL ---- */
 
 static void
-cancels(void)
+cancels_of_unknown(struct world *w)
 {
-	struct world *w = world_two(NULL);
-	struct fake_bank *a = &w->banks[0], *b = &w->banks[1];
-
 	cancel(w, 0, "alice", 1);
 	quiet_to(w, 0, "CANCEL is answered when it is durable");
 	pay(w, 1, 1, "");
@@ -487,8 +509,7 @@ cancels(void)
 	cancel(w, 0, "alice", 1);
 	answered(w, 0, "OK state=aborted reason=CANCELLED", "and again");
 	pay(w, 0, 1, "memo=whatever");
-	answered(w, 0,
-	    "ERR code=ALREADY_EXISTS state=aborted reason=CANCELLED",
+	answered(w, 0, "ERR code=ALREADY_EXISTS state=aborted reason=CANCELLED",
 	    "PAY on one's own tombstone");
 	client(w, 0, "bob", "1 PAY id=%s " PAY_FIELDS, id_of(1));
 	answered(w, 0, "ERR code=ID_REUSED", "PAY on another's tombstone");
@@ -503,6 +524,12 @@ cancels(void)
 			field(line, "currency")[0] == '\0',
 		    "STATUS of a tombstone without a payload: %s", line);
 	}
+}
+
+static void
+cancels_of_waiting(struct world *w)
+{
+	struct fake_bank *b = &w->banks[1];
 
 	bank_down(w, b);
 	pay(w, 0, 2, "");
@@ -522,8 +549,9 @@ cancels(void)
 	    "PAY then, whatever the payload");
 	pay(w, 0, 3, "hold=no");
 	quiet(w);
-	answered(w, 0, "ERR code=BANK_UNAVAILABLE", "aborted for a passing "
-						    "reason");
+	answered(w, 0, "ERR code=BANK_UNAVAILABLE",
+	    "aborted for a passing "
+	    "reason");
 	cancel(w, 0, "alice", 3);
 	quiet(w);
 	answered(w, 0, "OK state=aborted reason=CANCELLED", "passing: OK");
@@ -538,6 +566,12 @@ cancels(void)
 	quiet(w);
 	is_i64(b->prepares, 0, "what was cancelled is not tried");
 	world_holds(w, "cancelled");
+}
+
+static void
+cancels_of_others(struct world *w)
+{
+	struct fake_bank *a = &w->banks[0];
 
 	a->silent = true;
 	pay(w, 0, 4, "");
@@ -568,6 +602,12 @@ cancels(void)
 	    "ERR code=ALREADY_EXISTS state=aborted reason=ACCOUNT_CLOSED",
 	    "aborted for another final reason");
 	a->no = NULL;
+}
+
+static void
+cancels_and_restarts(struct world *w)
+{
+	struct fake_bank *a = &w->banks[0];
 
 	/* A restart cut it short: the newest record is RECEIVED. */
 	a->silent = true;
@@ -591,6 +631,17 @@ cancels(void)
 		answered(w, 0, "OK state=aborted reason=CANCELLED",
 		    "a restart keeps tombstones");
 	}
+}
+
+static void
+cancels(void)
+{
+	struct world *w = world_two(NULL);
+
+	cancels_of_unknown(w);
+	cancels_of_waiting(w);
+	cancels_of_others(w);
+	cancels_and_restarts(w);
 	world_free(w);
 }
 

@@ -80,8 +80,8 @@ payload(uint32_t id, bool other)
 
 	snprintf(text, sizeof(text),
 	    "from=u%u@Bank%c to=v%u@Bank%c amount=%u currency=EUR", id % 17,
-	    'A' + (char)(id % BANKS), id % 13,
-	    'A' + (char)(id / BANKS % BANKS), 1 + id % 1000 + (other ? 1 : 0));
+	    'A' + (char)(id % BANKS), id % 13, 'A' + (char)(id / BANKS % BANKS),
+	    1 + id % 1000 + (other ? 1 : 0));
 	return text;
 }
 
@@ -435,8 +435,7 @@ run(uint64_t seed, uint32_t steps)
 	}
 	/* Ids come into use little by little, so that each is tried often. */
 	for (uint32_t i = 0; i < steps && wrong == 0; i++)
-		one_step(w,
-		    1 + (uint32_t)((uint64_t)i * (IDS - 1) / steps));
+		one_step(w, 1 + (uint32_t)((uint64_t)i * (IDS - 1) / steps));
 	finish(w);
 	check_branches(w);
 	check_commits(w);
@@ -449,10 +448,12 @@ run(uint64_t seed, uint32_t steps)
 	ok(same_after_replay(w), "a replay gives the same state");
 	ok(answers_committed > 20 && answers_held > 0 && answers_final > 20,
 	    "and much happened");
-	printf("# %" PRIu64 " records, %" PRIu64 " crashes, told committed %"
-	    PRIu64 ", held %" PRIu64 ", final %" PRIu64 "; at most %u actions "
-	    "a step\n", w->count, crashes, answers_committed, answers_held,
-	    answers_final, w->actions_most);
+	printf("# %" PRIu64 " records, %" PRIu64
+	       " crashes, told committed %" PRIu64 ", held %" PRIu64
+	       ", final %" PRIu64 "; at most %u actions "
+	       "a step\n",
+	    w->count, crashes, answers_committed, answers_held, answers_final,
+	    w->actions_most);
 	world_free(w);
 }
 
