@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 # strife-journal(8) on journals written here, by strife-journal(5) alone.
-import hashlib
 import os
 import pty
 import sys
@@ -9,51 +8,8 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "lib"))
 import strife
+from journalwriter import UUID, Writer
 from strife import equal, like, ok
-
-SIZE = 8192
-UUID = "0f9a3a52-4c4e-4a61-9b3c-2f6f6d1c7a10"
-ZERO = "0" * 32
-
-
-class Writer:
-    """A journal, as the manual says it is."""
-
-    def __init__(self, directory, component="bankd", name="BankA"):
-        self.dir = directory
-        self.component, self.name = component, name
-        self.seq, self.segment, self.check = 0, 0, ZERO
-        self.starts = []            # (segment, offset, seq) of each record
-        os.makedirs(directory)
-        self.new_segment()
-
-    def path(self, segment=None):
-        return os.path.join(self.dir,
-                            "%08d.journal" % (segment or self.segment))
-
-    def new_segment(self):
-        self.segment += 1
-        self.octets = b""
-        self.add("SEGMENT version=1 journal=%s component=%s name=%s "
-                 "segment=%d prev=%s" % (UUID, self.component, self.name,
-                                         self.segment, self.check))
-
-    def add(self, text, flushed=None):
-        kind, _, fields = text.partition(" ")
-        self.seq += 1
-        bare = "%d %s time=2026-01-31T12:00:%02d.000000Z flushed=%d %s" % (
-            self.seq, kind, self.seq % 60,
-            self.seq - 1 if flushed is None else flushed, fields)
-        self.check = hashlib.sha256(
-            (self.check + bare).encode()).hexdigest()[:32]
-        self.starts.append((self.segment, len(self.octets), self.seq))
-        self.octets += ("%s check=%s\n" % (bare, self.check)).encode()
-        self.save(self.octets)
-
-    def save(self, octets, segment=None):
-        with open(self.path(segment), "wb") as f:
-            f.write(octets + bytes(SIZE - len(octets)))
-
 
 def bank(place, name, accounts=6):
     j = Writer(place.path(name))

@@ -181,6 +181,10 @@ while read -r bank; do
 done <"$dir/banks"
 "$bin/strife-journal" verify "$@" |
 	awk -F'\t' '{ n = split($1, part, "/"); printf "  %-12s", part[n]; for (i = 2; i <= NF; i++) printf " %s", $i; print "" }'
+say ""
+say "strife-journal audit:"
+"$bin/strife-journal" audit --stopped "$@" |
+	awk -F'\t' '$1 != "journal" { printf "  %-8s %-9s %s %s\n", $1, $2, $3, $4 }'
 ended=yes
 say ""
 say "All stopped, after $(since "$DEMO_STARTED") s. Journals, logs and results are in $dir."

@@ -17,6 +17,10 @@ static const struct command commands[] = {
 	command_grep},
     {"verify", "DIR...", "check every record, and say what there is",
 	command_verify},
+    {"audit", "[-sv] [--json] DIR...",
+	"prove that the books of gateways and banks are right", command_audit},
+    {"explain", "[--json] {ID | --key TEXT --user USER} DIR...",
+	"tell a payment's whole story", command_explain},
 };
 
 static const size_t command_count = sizeof(commands) / sizeof(commands[0]);

@@ -20,6 +20,8 @@ struct command {
 int command_cat(int argc, char **argv);
 int command_grep(int argc, char **argv);
 int command_verify(int argc, char **argv);
+int command_audit(int argc, char **argv);
+int command_explain(int argc, char **argv);
 
 /* Says on stderr how the command in argv[0] is used; returns EXIT_USAGE. */
 int usage_of(const char *command);
