@@ -25,8 +25,8 @@ start() {
 await() {
 	pid=$(cat "$dir/run/$1.pid")
 	tries=0
-	until grep -q "^$2" "$dir/log/$1.log"; do
-		ours "$pid" ||
+	until grep -qs "^$2" "$dir/log/$1.log"; do
+		kill -0 "$pid" 2>/dev/null ||
 			{ cat "$dir/log/$1.log" >&2; die "$1 ended at its start"; }
 		tries=$((tries + 1))
 		[ "$tries" -lt 600 ] || die "$1 does not say '$2'; see $dir/log/$1.log"
