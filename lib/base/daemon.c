@@ -223,15 +223,22 @@ program_in(const char *directory, const char *name)
 char *
 daemon_sibling(const char *name)
 {
-	char self[PATH_MAX];
+	char self[PATH_MAX], libexec[PATH_MAX + 16];
 	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	const char *directory;
 	char *path = NULL;
 
 	if (name[0] == '\0' || strchr(name, '/') != NULL)
 		return NULL;
 	if (len > 0) {
 		self[len] = '\0';
-		path = program_in(dirname(self), name);
+		directory = dirname(self);
+		path = program_in(directory, name);
+		if (path == NULL) {
+			(void)snprintf(libexec, sizeof(libexec),
+			    "%s/../libexec", directory);
+			path = program_in(libexec, name);
+		}
 	}
 	return path != NULL ? path : program_in(LIBEXECDIR, name);
 }

@@ -42,7 +42,8 @@ daemon_ready(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /*
  * The path of a sibling program: beside our own executable (/proc/self/exe),
- * else in LIBEXECDIR. malloced; NULL when it is in neither place.
+ * in ../libexec from there, else in LIBEXECDIR. malloced; NULL where it is in
+ * none of these.
  */
 char *daemon_sibling(const char *name);
 
