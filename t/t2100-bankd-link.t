@@ -638,6 +638,9 @@ def grammar(place):
     peer.send("r1 OK id=%s branch=gw1.1.1 outcome=commit seq=1 check=%s" %
               (new_id(), "0" * 32))
     peer.send("r2 ERR code=NOT_FOUND retry=never text=x")
+    peer.send("r3 OK outcome=perhaps")
+    peer.send("j9 OK proven_seq=x")
+    peer.send("i9 ERR")
     peer.send("zz OK")
     peer.send("* EVENT")
     equal(peer.call("PING").code, "OK", "a reply to no request is ignored")

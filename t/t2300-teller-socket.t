@@ -87,9 +87,11 @@ def money(place):
     two = t.call("WITHDRAW", id=new_id(), name="alice", amount=250,
                  currency="CZK")
     equal((two.code, two.get("balance")), ("OK", "100000"), "WITHDRAW")
-    equal(t.call("WITHDRAW", id=new_id(), name="alice", amount=100001,
-                 currency="CZK").code, "INSUFFICIENT_FUNDS",
-          "not more than there is")
+    reply = t.call("WITHDRAW", id=new_id(), name="alice", amount=100001,
+                   currency="CZK")
+    equal((reply.code, reply.get("text")),
+          ("INSUFFICIENT_FUNDS", "the account has too little available"),
+          "not more than there is, and in words")
     equal(t.call("DEPOSIT", id=new_id(), name="alice", amount=1,
                  currency="EUR").code, "CURRENCY_MISMATCH",
           "not in another currency")

@@ -328,6 +328,14 @@ def refusals(place):
     equal((run.code, len(run.rows)), (75, 1),
           "a list that ends with an error shows what came, and exits so")
 
+    for retry, code in (("never", 1), ("login", 77), ("new-id", 1),
+                        ("same-id", 75)):
+        with t.daemon({"ACCOUNTS": error("NEWER_THAN_WE", retry=retry)}):
+            run = t.run("accounts")
+        equal(run.code, code,
+              "a code that is not known, %s: its retry counts" % retry)
+        like(run.err, r"accounts: ", "and its text is told")
+
 
 def broken(place):
     t = teller(place)
@@ -338,7 +346,8 @@ def broken(place):
             (b"1 " + b"x" * 5000, "a line too long"),
             (b"0 ERR code=BAD_REQUEST retry=never text=x\n", "tag 0"),
             (b"1 HELLO proto=1\n", "a request"),
-            (b"1 ERR code=NONSENSE retry=never text=x\n", "no such code"),
+            (b"1 ERR code=NEWER retry=rarely text=x\n", "no such retry"),
+            (b"1 ERR code=n retry=never text=x\n", "what is no code"),
             (row.replace("=CZK", "=XXX").encode(), "no such currency"),
             (row.replace("=12345", "=1e3").encode(), "a number that is none")):
         with t.daemon(lambda peer, _: peer.send_octets(octets)):
@@ -385,6 +394,8 @@ def rows(place):
             ("deposit", "key:a\tb\t1000000000000000\tCZK\n", "1:9: amount"),
             ("deposit", "key:a\tb\t1\tCZ\n", "1:11: currency"),
             ("deposit", "key:a\tb\t1\tCZK\ta\x01b\n", "1:15: memo"),
+            ("deposit", "key:a\tb\udcc0\udc80\t1\tCZK\n",
+             r'1:7: name: "b\\xC0\\x80"'),
             ("deposit", "key:a\tb\t1\tCZK\tx\ty\n", "1:1: too many columns"),
             ("deposit", "key:a\tb\t1\n", "1:1: too few columns"),
             ("deposit", "key:a\tb\t1\tCZK\t%s\n" % ("x" * 4096),

@@ -295,6 +295,26 @@ def leaving(gateway):
     peer.ask("PING")
     equal(peer.reply(tag).code, "OK", "QUIT is answered")
     ok(peer.closes(), "then the server closes")
+    a = FakeBank(gateway, "BankA").register()
+    peer = gateway.login()
+    slow = peer.ask("BALANCE", account="alice@BankA")
+    accounts = peer.ask("ACCOUNTS")
+    tag = peer.ask("QUIT")
+    late = peer.ask("PING")
+    question = a.next_request("BALANCE")
+    other = a.next_request("BALANCE")
+    for one in (other, question):
+        a.answer(one, account="alice", currency="CZK", posted=100, held=0,
+                 available=100, seq=7)
+    lines = []
+    while len(lines) < 1 or lines[-1].tag != tag:
+        lines.append(peer.read_line())
+    equal([(one.tag, one.code) for one in lines if one.code != "ROW"][-1],
+          (tag, "OK"), "QUIT is answered last")
+    equal({one.tag for one in lines if one.code == "OK"},
+          {slow, accounts, tag}, "when all before it is answered")
+    ok(late not in [one.tag for one in lines] and peer.closes(),
+       "and nothing after it")
 
 
 # ---- Pipelining ----

@@ -318,6 +318,17 @@ def lockouts(place):
           "logins with bank= are counted, too")
     equal(login(peer, "bob").code, "OK", "and are another pair")
 
+    # Guesses side by side are all asked before the first has failed.
+    crowd = [gateway.client("c4") for _ in range(12)]
+    tags = [one.ask("LOGIN", user="alice", password="wrong") for one in crowd]
+    last = gateway.client("c4")
+    tag = last.ask("LOGIN", user="alice", password=PASSWORD)
+    codes = [one.reply(t).code for one, t in zip(crowd, tags)]
+    equal((codes.count("BAD_CREDENTIALS"), codes.count("LOCKED_OUT")), (3, 9),
+          "of many guesses at once only login_burst learn anything")
+    equal(last.reply(tag).code, "LOCKED_OUT",
+          "and the right one among them is not let in")
+
     # A certificate: ten times as many, over all users.
     thief = gateway.client("c3")
     codes = [login(thief, "user%d" % (i % 15), "wrong").code

@@ -148,9 +148,18 @@ def fencing(place):
     equal(stats["truncated"], "0", "the gateway trusts its own journal")
     equal(client.call("PAY", payment()).get("state"), "held",
           "a fenced bank is away: payments are held")
-    FakeBank(gateway, "BankA").register()
+    good = FakeBank(gateway, "BankA").register()
     equal(bank_row(gateway, "BankA")["state"], "up",
           "with the right journal it is welcome again")
+    copy = FakeBank(gateway, "BankA")
+    copy.hello()
+    equal(copy.say_register(journal=str(uuid.uuid4())).code, "FENCED",
+          "a second one beside it is fenced")
+    equal(bank_row(gateway, "BankA")["state"], "up",
+          "and does not harm the one that is connected")
+    good.close()
+    while bank_row(gateway, "BankA")["state"] == "up":
+        pass
     fenced("a record of ours with another check", gateway_seq=told[0],
            gateway_check=CHECK)
     fenced("a record of ours that we do not have", gateway_seq=10 ** 6,
@@ -283,8 +292,11 @@ def votes(gateway):
         a.send(strife.line(wrong, "OK", id=fields["id"],
                            branch=prepares[0]["branch"], vote="yes",
                            **a.proof()))
+        a.send(strife.line(wrong, "OK", vote="perhaps"))
+        a.send(strife.line(wrong, "ROW"))
     a.send("* EVENT x=y")
-    equal(a.call("PING").code, "OK", "a reply to no request is ignored")
+    equal(a.call("PING").code, "OK",
+          "a reply to no request is ignored, whatever is in it")
     a.refuse(prepares[0], "INSUFFICIENT_FUNDS")
     reply = client.reply(tag)
     equal(reply.code, "INSUFFICIENT_FUNDS", "one says no")
@@ -302,6 +314,17 @@ def votes(gateway):
           "the one that said no needs none")
     b.aborted(late)
     equal(b.call("PING").code, "OK", "a second answer is ignored")
+
+    fields = payment(hold="no")
+    tag = client.ask("PAY", fields)
+    b.commit_one()
+    a.answer(a.next_request("PREPARE"), "ERR", code="NEWER_THAN_WE",
+             retry="new-id", text="because")
+    b.aborted(b.next_request("ABORT"))
+    reply = client.reply(tag)
+    equal((reply.code, reply.get("retry")), ("INTERNAL", "same-id"),
+          "a code that this version does not know is a no, and passes")
+    equal(a.call("PING").code, "OK", "and no reason to close")
 
 
 def windows(gateway):
@@ -529,10 +552,13 @@ def resolves(gateway):
           "while it is voted on: wait")
     equal(resolve(a, prepare, branch="gw1.%s.999999" % epoch)["outcome"],
           "abort", "a branch of this epoch that it does not know: abort")
-    equal(resolve(a, prepare, id=strife.new_id())["outcome"], "abort",
+    equal(resolve(a, prepare, id=strife.new_id()).code, "FORBIDDEN",
+          "with an id that is not the branch's: FORBIDDEN")
+    equal(resolve(a, prepare, id=strife.new_id(),
+                  branch="gw1.%s.999998" % epoch)["outcome"], "abort",
           "an id that it does not know: abort")
-    equal(resolve(b, prepare)["outcome"], "abort",
-          "another bank's branch: not its business")
+    equal(resolve(b, prepare).code, "FORBIDDEN",
+          "another bank's branch: FORBIDDEN")
     equal(resolve(a, prepare, branch="gw2.1.1").code, "FORBIDDEN",
           "another gateway's branch: FORBIDDEN")
     a.vote(prepare)

@@ -150,8 +150,10 @@ def held(gateway):
         b.acknowledge(b.next_request("COMMIT"))
     for fields in (first, second, third):
         settled(client, fields)
-        equal(fields_of(status(client, fields), "state", "attempts")[1],
-              "committed", "and paid")
+        equal(fields_of(status(client, fields), "state", "attempts"),
+              ("OK", "committed", "2"), "and paid, at the second attempt")
+    equal({r["attempts"] for r in gateway.records("COMMIT")
+           if r["id"] in wanted}, {"2"}, "which COMMIT remembers")
 
     # A link that breaks while it is voted on.
     fields = payment()

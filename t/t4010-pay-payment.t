@@ -54,6 +54,14 @@ answered(error("SAME_ACCOUNT", "new-id"), 1, "a final reason without state",
          "refused", "SAME_ACCOUNT")
 for code in ("FORBIDDEN", "NO_SUCH_BANK", "ID_REUSED", "BAD_REQUEST"):
     answered(error(code, "never"), 1, code, "refused", code, "because so")
+answered(error("NEWER_THAN_WE", "never"), 1, "an unknown code, never",
+         "refused", "because so")
+answered(error("NEWER_THAN_WE", "new-id", "state=aborted"), 1,
+         "an unknown code, new-id", "aborted", "because so")
+answered(error("NEWER_THAN_WE", "same-id", "state=aborted"), 75,
+         "an unknown code, same-id", "aborted", "because so")
+answered("OK id={id} state=held seq=3 time={time} reason=NEWER_THAN_WE", 75,
+         "held for an unknown reason", "held")
 gateway, r = answered("OK id={id} state=held seq=3 time={time} "
                       "reason=BANK_UNAVAILABLE bank=BankB", 75, "held", "held",
                       "BANK_UNAVAILABLE", "at BankB", "run again: strife-pay")

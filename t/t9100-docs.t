@@ -52,6 +52,9 @@ TABLES = [
     ("bin/gatewayd/config.c", "rows", "strife-gatewayd.yaml.5",
      ["gatewayd.yaml"]),
     ("bin/bankd/config.c", "rows", "strife-bankd.yaml.5", ["bankd.yaml"]),
+    ("lib/turn/settings.c", "rows", "strife-gatewayd.yaml.5",
+     ["gatewayd.yaml"]),
+    ("lib/turn/settings.c", "rows", "strife-bankd.yaml.5", ["bankd.yaml"]),
     ("bin/bankd/load.c", "entry_rows", "strife-accounts.yaml.5",
      ["accounts.yaml"]),
     ("bin/bankd/load.c", "file_rows", "strife-accounts.yaml.5",
@@ -126,7 +129,7 @@ def definitions():
 
 
 VERBS, RECORDS = definitions()
-ERRORS = dict(re.findall(r"^ERROR\((\w+), (\w+)\)",
+ERRORS = dict(re.findall(r"^ERROR\((\w+), (\w+), ",
                          read("lib", "wire", "errors.def"), re.M))
 KEYS = set(re.findall(r"\bKEY\((\w+)\)", re.sub(
     r"/\*.*?\*/", "", read("lib", "wire", "keys.def"), flags=re.S)))

@@ -10,9 +10,10 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/exitcode.h"
 #include "base/log.h"
 #include "base/version.h"
-#include "talk.h"
+#include "turn/heartbeat.h"
 #include "wire/tag.h"
 
 #define RETRY_MIN_NS (100 * NS_PER_MS)
@@ -40,8 +41,9 @@ struct link {
 	struct talk talk;
 	const char *address; /* as configured */
 	enum link_state state;
-	struct timer timer; /* to dial, or to look at the heartbeat */
-	int64_t delay_ns, heartbeat_ns, pinged_ns;
+	struct timer dial; /* when to do so next */
+	int64_t delay_ns;
+	struct heartbeat heartbeat;
 	char complaint[COMPLAINT_MAX]; /* the last one, said once */
 	uint64_t requests;             /* numbers our tags */
 	char hello_tag[TAG_MAX_LEN + 1], register_tag[TAG_MAX_LEN + 1];
@@ -63,8 +65,6 @@ struct links {
 	uint32_t logins_max, logins_used;
 	struct login *logins;
 };
-
-static void link_due(void *ctx);
 
 /* ---- Complaints ---- */
 
@@ -91,13 +91,13 @@ give_up(struct link *k, const char *why, const char *detail)
 	talk_end(&k->talk);
 }
 
-/* ---- Timing ---- */
+/* ---- When to dial ---- */
 
 static void
-set_timer(struct link *k, int64_t at_ns)
+dial_at(struct link *k, int64_t at_ns)
 {
-	if (loop_timer_set(k->links->bankd->loop, &k->timer, at_ns) < 0)
-		fatal(71, "out of memory for a timer");
+	if (loop_timer_set(k->links->bankd->server.loop, &k->dial, at_ns) < 0)
+		fatal(EXIT_OSERR, "out of memory for a timer");
 }
 
 /* Half of the delay at least, the rest by chance, so that banks spread. */
@@ -110,22 +110,7 @@ wait_to_dial(struct link *k)
 	k->state = LINK_WAITING;
 	k->delay_ns =
 	    k->delay_ns < RETRY_MAX_NS / 2 ? 2 * k->delay_ns : RETRY_MAX_NS;
-	set_timer(k, clock_mono_ns() + 1000 * wait_us);
-}
-
-/* When the next look at a quiet link is due. */
-static void
-watch_heartbeat(struct link *k)
-{
-	int64_t sent_ns = conn_last_output_ns(k->talk.conn);
-	int64_t at_ns = conn_last_input_ns(k->talk.conn) + 2 * k->heartbeat_ns;
-
-	if (k->pinged_ns > sent_ns)
-		sent_ns = k->pinged_ns;
-	/* No PING is due before HELLO is answered. */
-	if (k->state != LINK_GREETING && sent_ns + k->heartbeat_ns < at_ns)
-		at_ns = sent_ns + k->heartbeat_ns;
-	set_timer(k, at_ns);
+	dial_at(k, clock_mono_ns() + 1000 * wait_us);
 }
 
 /* ---- Our own lines ---- */
@@ -144,33 +129,29 @@ send_hello(struct link *k)
 }
 
 static void
-send_ping(struct link *k)
+send_ping(void *ctx)
 {
+	struct link *k = ctx;
 	char tag[TAG_MAX_LEN + 1];
 	struct msg m;
 
 	tag_make(tag, VERB_UP_PING, ++k->requests);
 	msg_init(&m, MSG_REQUEST, VERB_UP_PING, tag);
 	talk_put(&k->talk, &m);
-	k->pinged_ns = clock_mono_ns();
 }
 
 static void
-look_at_heartbeat(struct link *k)
+gateway_silent(void *ctx)
 {
-	int64_t now_ns = clock_mono_ns();
+	struct link *k = ctx;
 
-	if (now_ns - conn_last_input_ns(k->talk.conn) >= 2 * k->heartbeat_ns) {
-		give_up(k, "nothing heard for two heartbeats", k->node);
-		return;
-	}
-	/* Until HELLO is answered nothing else may be said. */
-	if (k->state != LINK_GREETING && !k->talk.ended &&
-	    now_ns - conn_last_output_ns(k->talk.conn) >= k->heartbeat_ns &&
-	    now_ns - k->pinged_ns >= k->heartbeat_ns)
-		send_ping(k);
-	watch_heartbeat(k);
+	give_up(k, "nothing heard for two heartbeats", k->node);
 }
+
+static const struct heartbeat_ops heartbeat_ops = {
+    .ping = send_ping,
+    .silent = gateway_silent,
+};
 
 /* ---- Passwords ---- */
 
@@ -188,8 +169,7 @@ start_login(struct link *k, const struct msg *m)
 	while (i < ls->logins_max && ls->logins[i].used)
 		i++;
 	if (i == ls->logins_max) {
-		talk_error(&k->talk, m->tag, CODE_OVERLOADED, STR_NONE,
-		    "too many passwords are being checked");
+		talk_error(&k->talk, m->tag, CODE_OVERLOADED, STR_NONE, NULL);
 		return;
 	}
 	struct login *login = &ls->logins[i];
@@ -222,23 +202,19 @@ answer_login(struct talk *t, const char *tag, enum checker_outcome outcome,
 	case CHECKER_GRANTED:
 		break;
 	case CHECKER_REFUSED:
-		talk_error(t, tag, CODE_BAD_CREDENTIALS, STR_NONE,
-		    "wrong user or password");
+		talk_error(t, tag, CODE_BAD_CREDENTIALS, STR_NONE, NULL);
 		return;
 	case CHECKER_OVERLOADED:
-		talk_error(t, tag, CODE_OVERLOADED, STR_NONE,
-		    "too many passwords are being checked");
+		talk_error(t, tag, CODE_OVERLOADED, STR_NONE, NULL);
 		return;
 	case CHECKER_BROKEN:
-		talk_error(t, tag, CODE_INTERNAL, STR_NONE,
-		    "the password could not be checked");
+		talk_error(t, tag, CODE_INTERNAL, STR_NONE, NULL);
 		return;
 	}
 	if (only_account(rights).len == 0) {
 		log_warn("a customer without exactly one account logged in",
 		    LOG_C("user", rights->user));
-		talk_error(t, tag, CODE_BAD_CREDENTIALS, STR_NONE,
-		    "wrong user or password");
+		talk_error(t, tag, CODE_BAD_CREDENTIALS, STR_NONE, NULL);
 		return;
 	}
 	msg_init(&m, MSG_OK, VERB_DOWN_AUTHENTICATE, tag);
@@ -262,7 +238,7 @@ links_checked(struct links *ls, uint64_t cookie, enum checker_outcome outcome,
 	ls->logins_used--;
 	t = &ls->at[login->peer.slot].talk;
 	/* The connection that asked may be gone: then nobody is answered. */
-	if (t->conn != NULL && peer_eq(t->peer, login->peer))
+	if (talk_is(t, login->peer))
 		answer_login(t, login->tag, outcome, rights);
 }
 
@@ -292,7 +268,7 @@ take_request(void *ctx, const struct msg *m)
 	else if (m->verb == VERB_DOWN_AUTHENTICATE)
 		start_login(k, m);
 	else
-		turn_event(k->links->bankd->turn, &ev);
+		turn_event(k->links->bankd->server.turn, &ev);
 }
 
 /* Is another address of ours a way to the same gateway? */
@@ -345,10 +321,9 @@ take_hello(struct link *k, const struct msg *m)
 		heartbeat_ns = HEARTBEAT_MIN_NS;
 	if (heartbeat_ns > HEARTBEAT_MAX_NS)
 		heartbeat_ns = HEARTBEAT_MAX_NS;
-	k->heartbeat_ns = heartbeat_ns;
 	k->state = LINK_REGISTERING;
-	turn_event(k->links->bankd->turn, &ev);
-	watch_heartbeat(k);
+	turn_event(k->links->bankd->server.turn, &ev);
+	heartbeat_ping(&k->heartbeat, heartbeat_ns);
 }
 
 static void
@@ -360,41 +335,63 @@ registered(struct link *k)
 	fprintf(stderr, "registered gateway=%s\n", k->node);
 }
 
+/* Does this journal have the record that the gateway says it has proven? */
+static enum proof
+proof_of(const struct link *k, const struct msg *m)
+{
+	if (!msg_has(m, proven_seq) || !msg_has(m, proven_check))
+		return PROOF_NONE;
+	return journal_proves(k->links->bankd->server.journal,
+		   m->v[KEY_proven_seq].u64, &m->v[KEY_proven_check].check)
+	    ? PROOF_GOOD
+	    : PROOF_BAD;
+}
+
 static void
 take_registered(struct link *k, const struct msg *m)
 {
-	struct journal *journal = k->links->bankd->journal;
 	struct event ev = {.kind = EV_MSG, .peer = k->talk.peer, .msg = m};
 
 	if (msg_has(m, proven_seq) != msg_has(m, proven_check)) {
 		give_up(k, "it answered REGISTER with half a proof", k->node);
 		return;
 	}
-	if (msg_has(m, proven_seq))
-		ev.proof = journal_proves(journal, m->v[KEY_proven_seq].u64,
-			       &m->v[KEY_proven_check].check)
-		    ? PROOF_GOOD
-		    : PROOF_BAD;
-	turn_event(k->links->bankd->turn, &ev);
+	ev.proof = proof_of(k, m);
+	turn_event(k->links->bankd->server.turn, &ev);
 	if (!k->talk.ended)
 		registered(k);
 }
 
 /* HELLO or REGISTER was answered with ERR: its text is for the operator. */
 static void
-take_refusal(struct link *k, const struct msg *m, const char *what)
+take_refusal(struct link *k, const struct msg *m)
 {
 	struct event ev = {.kind = EV_MSG, .peer = k->talk.peer, .msg = m};
 	enum code code = (enum code)m->v[KEY_code].u64;
 
 	log_error("the gateway refuses us", LOG_C("gateway", k->address),
-	    LOG_C("request", what), LOG_C("code", code_text(code)),
-	    LOG_S("text", m->v[KEY_text].str));
+	    LOG_C("request", verb_info(m->verb)->word),
+	    LOG_C("code", code_text(code)), LOG_S("text", m->v[KEY_text].str));
 	/* Until its operator acts, the answer stays the same. */
 	k->delay_ns = RETRY_MAX_NS;
+	ev.proof = proof_of(k, m);
 	if (m->verb == VERB_UP_REGISTER)
-		turn_event(k->links->bankd->turn, &ev);
+		turn_event(k->links->bankd->server.turn, &ev);
 	talk_end(&k->talk);
+}
+
+/* Was that asked in this connection, and is it still to be answered? */
+static bool
+is_awaited(const struct link *k, enum verb verb, const char *tag)
+{
+	if (verb == VERB_UP_HELLO)
+		return k->state == LINK_GREETING &&
+		    strcmp(tag, k->hello_tag) == 0;
+	if (verb == VERB_UP_REGISTER)
+		return k->state == LINK_REGISTERING &&
+		    strcmp(tag, k->register_tag) == 0;
+	return verb == VERB_UP_RESOLVE && k->state == LINK_REGISTERED &&
+	    ledger_awaits(k->links->bankd->ledger, k->talk.peer, tag);
 }
 
 static void
@@ -404,24 +401,18 @@ take_typed_reply(struct link *k, const struct msg *m)
 
 	if (m->word != MSG_OK && m->word != MSG_ERR)
 		return;
-	if (m->verb == VERB_UP_HELLO) {
-		if (k->state != LINK_GREETING ||
-		    strcmp(m->tag, k->hello_tag) != 0)
-			return;
-		if (m->word == MSG_OK)
-			take_hello(k, m);
-		else
-			take_refusal(k, m, "HELLO");
-	} else if (m->verb == VERB_UP_REGISTER) {
-		if (k->state != LINK_REGISTERING ||
-		    strcmp(m->tag, k->register_tag) != 0)
-			return;
-		if (m->word == MSG_OK)
-			take_registered(k, m);
-		else
-			take_refusal(k, m, "REGISTER");
-	} else if (m->verb == VERB_UP_RESOLVE && k->state == LINK_REGISTERED) {
-		turn_event(k->links->bankd->turn, &ev);
+	if (m->verb == VERB_UP_RESOLVE) {
+		/* Of a branch that has ended meanwhile too: it is counted. */
+		if (k->state == LINK_REGISTERED)
+			turn_event(k->links->bankd->server.turn, &ev);
+	} else if (!is_awaited(k, m->verb, m->tag)) {
+		return;
+	} else if (m->word == MSG_ERR) {
+		take_refusal(k, m);
+	} else if (m->verb == VERB_UP_HELLO) {
+		take_hello(k, m);
+	} else {
+		take_registered(k, m);
 	}
 }
 
@@ -436,11 +427,10 @@ take_reply(void *ctx, const struct line *line)
 	/* A reply to no request of ours is ignored; so is an event. */
 	if (verb == VERB_UNKNOWN || verb == VERB_UP_PING)
 		return;
-	if (msg_reply(&m, line, verb, &problem) != LINE_OK) {
+	if (msg_reply(&m, line, verb, &problem) == LINE_OK)
+		take_typed_reply(k, &m);
+	else if (is_awaited(k, verb, line->tag))
 		give_up(k, "a reply cannot be understood", problem.text);
-		return;
-	}
-	take_typed_reply(k, &m);
 }
 
 static const struct talk_ops link_ops = {
@@ -460,12 +450,11 @@ link_up(void *ctx, struct conn *conn)
 
 	(void)conn;
 	k->state = LINK_GREETING;
-	k->heartbeat_ns = k->links->bankd->config.heartbeat_ns;
-	k->pinged_ns = 0;
 	k->node[0] = '\0';
 	k->register_tag[0] = '\0';
 	send_hello(k);
-	watch_heartbeat(k);
+	heartbeat_start(
+	    &k->heartbeat, k->links->bankd->config.settings.heartbeat_ns);
 }
 
 static size_t
@@ -477,33 +466,14 @@ link_input(void *ctx, struct conn *conn, const char *octets, size_t len)
 	return talk_input(&k->talk, octets, len);
 }
 
-static const char *
-end_text(enum conn_end why)
-{
-	switch (why) {
-	case CONN_END_CLOSED:
-		return "closed by us";
-	case CONN_END_EOF:
-		return "closed by the gateway";
-	case CONN_END_ERROR:
-		return "broken";
-	case CONN_END_HANDSHAKE:
-		return "TLS handshake failed";
-	case CONN_END_TIMEOUT:
-		return "connecting took too long";
-	case CONN_END_OVERFLOW:
-		return "the gateway does not read what we send";
-	}
-	return "";
-}
-
 static void
 link_down(void *ctx, struct conn *conn, enum conn_end why)
 {
 	struct link *k = ctx;
 
 	if (k->state != LINK_STOPPED && why != CONN_END_CLOSED)
-		complain(k, "link down", end_text(why), conn_error(conn));
+		complain(k, "link down", conn_end_text(why), conn_error(conn));
+	heartbeat_stop(&k->heartbeat);
 	talk_down(&k->talk);
 	if (k->state == LINK_STOPPED)
 		return;
@@ -518,45 +488,25 @@ static const struct conn_ops link_conn_ops = {
 };
 
 static void
-dial(struct link *k)
+dial(void *ctx)
 {
+	struct link *k = ctx;
 	struct bankd *b = k->links->bankd;
 	const struct conn_limits limits = {
 	    .in_max = LINK_IN_OCTETS,
 	    .out_max = (uint32_t)b->config.output_octets,
-	    .handshake_ns = b->config.handshake_ns,
+	    .handshake_ns = b->config.settings.handshake_ns,
 	};
 	struct conn *conn;
 
-	if (conn_connect(&conn, b->loop, k->address, b->tls, &limits,
-		&link_conn_ops, k) < 0) {
+	if (conn_connect(&conn, b->server.loop, k->address, b->server.tls,
+		&limits, &link_conn_ops, k) < 0) {
 		complain(k, "cannot connect", strerror(errno), "");
 		wait_to_dial(k);
 		return;
 	}
 	k->state = LINK_DIALLING;
 	talk_begin(&k->talk, conn);
-}
-
-static void
-link_due(void *ctx)
-{
-	struct link *k = ctx;
-
-	switch (k->state) {
-	case LINK_WAITING:
-		dial(k);
-		break;
-	case LINK_GREETING:
-	case LINK_REGISTERING:
-	case LINK_REGISTERED:
-		if (!k->talk.ended)
-			look_at_heartbeat(k);
-		break;
-	case LINK_DIALLING:
-	case LINK_STOPPED:
-		break;
-	}
 }
 
 /* ---- The interface ---- */
@@ -586,10 +536,13 @@ links_new(struct bankd *b)
 		k->address = b->config.gateways.at[i];
 		k->state = LINK_WAITING;
 		k->delay_ns = RETRY_MIN_NS;
-		k->timer = (struct timer){.due = link_due, .ctx = k};
-		talk_init(&k->talk, &link_ops, k, b->turn, i,
-		    (uint32_t)b->config.window);
-		set_timer(k, 0);
+		k->dial = (struct timer){.due = dial, .ctx = k};
+		talk_init(&k->talk, &link_ops, k, b->server.turn, i,
+		    (uint32_t)b->config.settings.window);
+		k->talk.talks = &b->server.talks;
+		heartbeat_init(
+		    &k->heartbeat, &heartbeat_ops, k, b->server.loop, &k->talk);
+		dial_at(k, 0);
 	}
 	return ls;
 }
@@ -600,7 +553,7 @@ links_free(struct links *ls)
 	if (ls == NULL)
 		return;
 	for (uint32_t i = 0; i < ls->count; i++)
-		loop_timer_clear(ls->bankd->loop, &ls->at[i].timer);
+		loop_timer_clear(ls->bankd->server.loop, &ls->at[i].dial);
 	free(ls->at);
 	free(ls->logins);
 	free(ls);
@@ -659,7 +612,7 @@ link_of(struct links *ls, struct peer peer)
 	if (peer.slot >= ls->count)
 		return NULL;
 	k = &ls->at[peer.slot];
-	return k->talk.conn != NULL && peer_eq(k->talk.peer, peer) ? k : NULL;
+	return talk_is(&k->talk, peer) ? k : NULL;
 }
 
 void
@@ -684,19 +637,12 @@ links_close(struct links *ls, struct peer peer, const char *why)
 {
 	struct link *k = link_of(ls, peer);
 
-	if (k == NULL || k->talk.ended)
+	if (k == NULL)
 		return;
 	/* Fenced or refused: it stays so until somebody repairs something. */
 	if (k->state != LINK_REGISTERED)
 		k->delay_ns = RETRY_MAX_NS;
 	give_up(k, why, k->node);
-}
-
-void
-links_after_turn(struct links *ls)
-{
-	for (uint32_t i = 0; i < ls->count; i++)
-		talk_after_turn(&ls->at[i].talk);
 }
 
 void
@@ -708,7 +654,7 @@ links_retry(struct links *ls)
 		if (k->state != LINK_WAITING)
 			continue;
 		k->delay_ns = RETRY_MIN_NS;
-		set_timer(k, 0);
+		dial_at(k, 0);
 	}
 }
 
@@ -719,7 +665,7 @@ links_stop(struct links *ls)
 		struct link *k = &ls->at[i];
 
 		k->state = LINK_STOPPED;
-		loop_timer_clear(ls->bankd->loop, &k->timer);
+		loop_timer_clear(ls->bankd->server.loop, &k->dial);
 		if (k->talk.conn != NULL)
 			talk_end(&k->talk);
 	}

@@ -21,7 +21,6 @@ uint64_t links_lines_out(const struct links *);
 void links_registering(struct links *, struct peer, const char *tag);
 void links_deliver(struct links *, struct peer, const char *line, size_t len);
 void links_close(struct links *, struct peer, const char *why);
-void links_after_turn(struct links *);
 
 void links_checked(struct links *, uint64_t cookie, enum checker_outcome,
     const struct rights *);            /* the checker's answer */

@@ -234,7 +234,7 @@ static int
 refuse(const struct openings *o, uint32_t index, enum code code,
     struct yaml_error *error)
 {
-	const char *why = code_text(code);
+	const char *why = code_words(code);
 
 	if (code == CODE_ID_REUSED || code == CODE_CURRENCY_MISMATCH)
 		why = "the journal has it with another currency or opening "

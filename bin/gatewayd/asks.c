@@ -32,6 +32,7 @@ struct asks {
 	uint32_t first_slot;
 	struct ask *at;
 	struct ask_list free, ready;
+	struct timer give_out; /* set while there is an answer to give */
 };
 
 static void
@@ -40,7 +41,7 @@ give(struct ask *a)
 	struct asks *as = a->asks;
 
 	CHECK(a->state != ASK_FREE);
-	loop_timer_clear(as->gatewayd->loop, &a->late);
+	loop_timer_clear(as->gatewayd->server.loop, &a->late);
 	if (a->state == ASK_ANSWERED)
 		TAILQ_REMOVE(&as->ready, a, entry);
 	a->state = ASK_FREE;
@@ -56,6 +57,9 @@ answered(struct ask *a, enum code code)
 	a->answer.code = code;
 	a->state = ASK_ANSWERED;
 	TAILQ_INSERT_TAIL(&a->asks->ready, a, entry);
+	if (loop_timer_set(
+		a->asks->gatewayd->server.loop, &a->asks->give_out, 0) < 0)
+		fatal(EXIT_OSERR, "out of memory for a timer");
 }
 
 static void
@@ -65,6 +69,24 @@ is_late(void *ctx)
 
 	if (a->state == ASK_WAITING)
 		answered(a, CODE_BANK_TIMEOUT);
+}
+
+static void
+give_out(void *ctx)
+{
+	struct asks *as = ctx;
+	struct ask_answer answer;
+	struct ask *a;
+
+	while ((a = TAILQ_FIRST(&as->ready)) != NULL) {
+		ask_done *done = a->done;
+		void *done_ctx = a->ctx;
+
+		answer = a->answer;
+		/* It may ask again at once: its place is free by then. */
+		give(a);
+		done(done_ctx, &answer);
+	}
 }
 
 struct asks *
@@ -83,6 +105,7 @@ asks_new(struct gatewayd *g, uint32_t first_slot)
 	}
 	TAILQ_INIT(&as->free);
 	TAILQ_INIT(&as->ready);
+	as->give_out = (struct timer){.due = give_out, .ctx = as};
 	for (uint32_t i = 0; i < ASKS_MAX; i++) {
 		struct ask *a = &as->at[i];
 
@@ -99,8 +122,9 @@ asks_free(struct asks *as)
 {
 	if (as == NULL)
 		return;
+	loop_timer_clear(as->gatewayd->server.loop, &as->give_out);
 	for (uint32_t i = 0; i < ASKS_MAX; i++)
-		loop_timer_clear(as->gatewayd->loop, &as->at[i].late);
+		loop_timer_clear(as->gatewayd->server.loop, &as->at[i].late);
 	free(as->at);
 	free(as);
 }
@@ -119,12 +143,12 @@ asks_bank(
 	a->verb = m->verb;
 	a->done = done;
 	a->ctx = ctx;
-	if (loop_timer_set(as->gatewayd->loop, &a->late,
+	if (loop_timer_set(as->gatewayd->server.loop, &a->late,
 		clock_mono_ns() + as->gatewayd->config.prepare_timeout_ns) < 0)
 		fatal(EXIT_OSERR, "out of memory for a timer");
 	CHECK(str_copy(m->tag, sizeof(m->tag), STR(TAG)));
 	ev.peer = a->peer;
-	turn_event(as->gatewayd->turn, &ev);
+	turn_event(as->gatewayd->server.turn, &ev);
 	return a;
 }
 
@@ -179,27 +203,4 @@ asks_deliver(struct asks *as, struct peer peer, const char *octets, size_t len)
 	}
 	if (m.word == MSG_OK || m.word == MSG_ERR)
 		note_answer(a, &m);
-}
-
-bool
-asks_ready(const struct asks *as)
-{
-	return !TAILQ_EMPTY(&as->ready);
-}
-
-void
-asks_run(struct asks *as)
-{
-	struct ask_answer answer;
-	struct ask *a;
-
-	while ((a = TAILQ_FIRST(&as->ready)) != NULL) {
-		ask_done *done = a->done;
-		void *ctx = a->ctx;
-
-		answer = a->answer;
-		/* It may ask again at once: its place is free by then. */
-		give(a);
-		done(ctx, &answer);
-	}
 }

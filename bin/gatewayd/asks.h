@@ -1,7 +1,7 @@
 /*
  * Questions of the gateway's own to a bank: passed to the coordinator like a
  * client's, answered to a peer slot of this module's. The answer is kept until
- * the turn is over, since it may come while the core is still stepping.
+ * the next turn, since it may come while the core is still stepping.
  */
 #ifndef STRIFE_GATEWAYD_ASKS_H
 #define STRIFE_GATEWAYD_ASKS_H
@@ -27,7 +27,7 @@ void asks_free(struct asks *);
 
 /*
  * Asks a bank: a SIDE_DOWN request without its tag. done is called from
- * asks_run, with BANK_TIMEOUT where no answer has come for
+ * loop_turn, with BANK_TIMEOUT where no answer has come for
  * payments.prepare_timeout. NULL: ASKS_MAX are under way.
  */
 struct ask *asks_bank(
@@ -35,7 +35,5 @@ struct ask *asks_bank(
 void asks_forget(struct asks *, struct ask *); /* done is not called */
 
 void asks_deliver(struct asks *, struct peer, const char *line, size_t len);
-bool asks_ready(const struct asks *); /* is there an answer to give? */
-void asks_run(struct asks *);
 
 #endif

@@ -7,10 +7,10 @@
 
 #include "base/check.h"
 #include "base/clock.h"
-#include "base/exitcode.h"
 #include "base/log.h"
 #include "base/version.h"
-#include "listener.h"
+#include "turn/heartbeat.h"
+#include "turn/listener.h"
 #include "wire/tag.h"
 
 /* Unread octets kept, and unsent ones: a bank never stops reading. */
@@ -34,13 +34,13 @@ struct link {
 	struct banks *banks;
 	struct talk talk;
 	enum link_state state;
-	struct timer heartbeat;
+	struct heartbeat heartbeat;
 	struct handshake handshake;
 	TAILQ_ENTRY(link)
 	entry; /* free */
 	char name[TLS_NAME_MAX + 1];
 	uint32_t window; /* the bank's, from HELLO */
-	int64_t up_ns, pinged_ns;
+	int64_t up_ns;
 	uint64_t pings; /* numbers their tags */
 };
 
@@ -69,30 +69,9 @@ refuse(struct link *k, const struct msg *m, enum code code, const char *text)
 /* ---- Heartbeats ---- */
 
 static void
-set_timer(struct link *k, int64_t at_ns)
+send_ping(void *ctx)
 {
-	if (loop_timer_set(k->banks->gatewayd->loop, &k->heartbeat, at_ns) < 0)
-		fatal(EXIT_OSERR, "out of memory for a timer");
-}
-
-static void
-watch_heartbeat(struct link *k)
-{
-	int64_t heartbeat_ns = k->banks->gatewayd->config.heartbeat_ns;
-	int64_t at_ns = conn_last_input_ns(k->talk.conn) + 2 * heartbeat_ns;
-	int64_t sent_ns = conn_last_output_ns(k->talk.conn);
-
-	if (k->pinged_ns > sent_ns)
-		sent_ns = k->pinged_ns;
-	/* Before that the gateway says nothing. */
-	if (k->state == LINK_REGISTERED && sent_ns + heartbeat_ns < at_ns)
-		at_ns = sent_ns + heartbeat_ns;
-	set_timer(k, at_ns);
-}
-
-static void
-send_ping(struct link *k, int64_t now_ns)
-{
+	struct link *k = ctx;
 	char tag[TAG_MAX_LEN + 1];
 	struct msg m;
 
@@ -100,28 +79,18 @@ send_ping(struct link *k, int64_t now_ns)
 	msg_init(&m, MSG_REQUEST, VERB_DOWN_PING, tag);
 	/* In order with what waits for a flush: the answer to REGISTER may. */
 	turn_send(k->talk.turn, k->talk.peer, &m);
-	k->pinged_ns = now_ns;
 }
 
 static void
-heartbeat_due(void *ctx)
+bank_silent(void *ctx)
 {
-	struct link *k = ctx;
-	int64_t heartbeat_ns = k->banks->gatewayd->config.heartbeat_ns;
-	int64_t now_ns = clock_mono_ns();
-
-	if (k->talk.conn == NULL || k->talk.ended)
-		return;
-	if (now_ns - conn_last_input_ns(k->talk.conn) >= 2 * heartbeat_ns) {
-		give_up(k, "nothing was heard for two heartbeats");
-		return;
-	}
-	if (k->state == LINK_REGISTERED &&
-	    now_ns - conn_last_output_ns(k->talk.conn) >= heartbeat_ns &&
-	    now_ns - k->pinged_ns >= heartbeat_ns)
-		send_ping(k, now_ns);
-	watch_heartbeat(k);
+	give_up(ctx, "nothing was heard for two heartbeats");
 }
+
+static const struct heartbeat_ops heartbeat_ops = {
+    .ping = send_ping,
+    .silent = bank_silent,
+};
 
 /* ---- Requests ---- */
 
@@ -153,10 +122,10 @@ take_hello(struct link *k, const struct msg *m)
 	msg_set_u64(&reply, KEY_proto, PROTO_VERSION);
 	msg_set_str(&reply, KEY_node, str_from(c->node));
 	msg_set_str(&reply, KEY_server, STR("strife-gatewayd/" STRIFE_VERSION));
-	msg_set_u64(&reply, KEY_window, (uint64_t)c->window);
+	msg_set_u64(&reply, KEY_window, (uint64_t)c->settings.window);
 	msg_set_i64(&reply, KEY_time, clock_wall_us());
 	msg_set_u64(&reply, KEY_epoch, coord_epoch(g->coord));
-	msg_set_i64(&reply, KEY_heartbeat, c->heartbeat_ns);
+	msg_set_i64(&reply, KEY_heartbeat, c->settings.heartbeat_ns);
 	turn_send(k->talk.turn, k->talk.peer, &reply);
 }
 
@@ -198,11 +167,12 @@ take_register(struct link *k, const struct msg *m)
 	ev.window = k->window;
 	ev.proof = PROOF_NONE;
 	if (msg_has(m, gateway_seq))
-		ev.proof = journal_proves(g->journal, m->v[KEY_gateway_seq].u64,
-			       &m->v[KEY_gateway_check].check)
+		ev.proof =
+		    journal_proves(g->server.journal, m->v[KEY_gateway_seq].u64,
+			&m->v[KEY_gateway_check].check)
 		    ? PROOF_GOOD
 		    : PROOF_BAD;
-	turn_event(g->turn, &ev);
+	turn_event(g->server.turn, &ev);
 }
 
 static void
@@ -234,43 +204,65 @@ take_request(void *ctx, const struct msg *m)
 
 /* ---- Replies ---- */
 
-/* What a bank wrote for people is cut, so that it fits every line it goes to.
+/*
+ * What a bank wrote for people is cut, so that it fits every line it goes to;
+ * and a code of a later version is no reason for our journal: it passes.
  */
 static void
 trim(struct msg *m)
 {
+	static const enum key codes[] = {KEY_code, KEY_reason};
 	struct str *text = &m->v[KEY_text].str;
 
 	if (m->word != MSG_ERR)
 		return;
 	if (msg_has(m, text) && text->len > REASON_OCTETS_MAX)
 		m->have &= ~MSG_BIT(KEY_text);
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+		if ((m->have & MSG_BIT(codes[i])) != 0 &&
+		    code_is_other((enum code)m->v[codes[i]].u64))
+			m->v[codes[i]].u64 = CODE_INTERNAL;
+}
+
+/* A reply that nothing can be made of; to no request of ours, it is ignored. */
+static void
+take_nonsense(struct link *k, const struct line *line, enum verb verb,
+    const struct msg_problem *problem)
+{
+	if (!coord_awaits(
+		k->banks->gatewayd->coord, str_from(k->name), verb, line->tag))
+		return;
+	log_warn("a reply cannot be understood", LOG_C("bank", k->name),
+	    LOG_C("request", verb_info(verb)->word),
+	    LOG_S("field", problem->field), LOG_C("text", problem->text));
+	give_up(k, "a reply cannot be understood");
 }
 
 static void
 take_reply(void *ctx, const struct line *line)
 {
+	static const struct msg_problem rows = {
+	    .field = {"", 0},
+	    .text = "rows in answer to what has none",
+	};
 	struct link *k = ctx;
 	enum verb verb = tag_verb(SIDE_DOWN, line->tag);
 	struct msg_problem problem;
 	struct event ev;
 	struct msg m;
 
-	/* A reply to no request of ours is ignored. */
+	/* A reply to no request of ours is ignored; so is an event. */
 	if (verb == VERB_UNKNOWN || verb == VERB_DOWN_PING ||
 	    k->state != LINK_REGISTERED)
 		return;
 	if (msg_reply(&m, line, verb, &problem) != LINE_OK) {
-		log_warn("a reply cannot be understood", LOG_C("bank", k->name),
-		    LOG_C("request", verb_info(verb)->word),
-		    LOG_S("field", problem.field), LOG_C("text", problem.text));
-		give_up(k, "a reply cannot be understood");
+		take_nonsense(k, line, verb, &problem);
 		return;
 	}
 	if (m.word == MSG_EVENT)
 		return;
 	if (m.word == MSG_ROW && verb != VERB_DOWN_HISTORY) {
-		give_up(k, "rows in answer to what has none");
+		take_nonsense(k, line, verb, &rows);
 		return;
 	}
 	trim(&m);
@@ -323,9 +315,9 @@ bank_up(void *ctx, struct conn *conn)
 		k->talk.forbidden = "only banks' certificates are welcome here";
 	k->state = LINK_CONNECTED;
 	k->up_ns = clock_mono_ns();
-	k->pinged_ns = 0;
 	limit_unregistered(k->banks, k);
-	watch_heartbeat(k);
+	heartbeat_start(
+	    &k->heartbeat, k->banks->gatewayd->config.settings.heartbeat_ns);
 	log_debug("bank connected", LOG_C("peer", conn_address(conn)),
 	    LOG_C("bank", k->name));
 }
@@ -339,26 +331,6 @@ bank_input(void *ctx, struct conn *conn, const char *octets, size_t len)
 	return talk_input(&k->talk, octets, len);
 }
 
-static const char *
-end_text(enum conn_end why)
-{
-	switch (why) {
-	case CONN_END_CLOSED:
-		return "closed by us";
-	case CONN_END_EOF:
-		return "closed by the bank";
-	case CONN_END_ERROR:
-		return "broken";
-	case CONN_END_HANDSHAKE:
-		return "TLS handshake failed";
-	case CONN_END_TIMEOUT:
-		return "the handshake took too long";
-	case CONN_END_OVERFLOW:
-		return "the bank does not read what we send";
-	}
-	return "";
-}
-
 static void
 bank_down(void *ctx, struct conn *conn, enum conn_end why)
 {
@@ -369,10 +341,11 @@ bank_down(void *ctx, struct conn *conn, enum conn_end why)
 	    k->state == LINK_REGISTERED ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG,
 	    "link down",
 	    (const struct log_field[]){LOG_C("bank", k->name),
-		LOG_C("peer", conn_address(conn)), LOG_C("why", end_text(why)),
+		LOG_C("peer", conn_address(conn)),
+		LOG_C("why", conn_end_text(why)),
 		LOG_C("error", conn_error(conn)), LOG_FIELD_END});
 	listener_ended(&bs->listener, &k->handshake);
-	loop_timer_clear(bs->gatewayd->loop, &k->heartbeat);
+	heartbeat_stop(&k->heartbeat);
 	talk_down(&k->talk);
 	bs->connected--;
 	TAILQ_INSERT_HEAD(&bs->free, k, entry);
@@ -393,7 +366,7 @@ welcome(void *ctx, int fd)
 	const struct conn_limits limits = {
 	    .in_max = IN_OCTETS,
 	    .out_max = OUT_OCTETS,
-	    .handshake_ns = g->config.handshake_ns,
+	    .handshake_ns = g->config.settings.handshake_ns,
 	};
 	struct link *k = TAILQ_FIRST(&bs->free);
 	struct conn *conn;
@@ -404,8 +377,8 @@ welcome(void *ctx, int fd)
 		close(fd);
 		return;
 	}
-	if (conn_accept(
-		&conn, g->loop, fd, g->tls, &limits, &bank_conn_ops, k) < 0) {
+	if (conn_accept(&conn, g->server.loop, fd, g->server.tls, &limits,
+		&bank_conn_ops, k) < 0) {
 		log_warn("cannot serve a bank", LOG_E(errno));
 		return;
 	}
@@ -444,10 +417,11 @@ banks_new(struct gatewayd *g)
 		struct link *k = &bs->at[i];
 
 		k->banks = bs;
-		k->heartbeat = (struct timer){.due = heartbeat_due, .ctx = k};
-		talk_init(
-		    &k->talk, &bank_ops, k, g->turn, i, (uint32_t)c->window);
-		k->talk.talks = &g->talks;
+		talk_init(&k->talk, &bank_ops, k, g->server.turn, i,
+		    (uint32_t)c->settings.window);
+		k->talk.talks = &g->server.talks;
+		heartbeat_init(
+		    &k->heartbeat, &heartbeat_ops, k, g->server.loop, &k->talk);
 		TAILQ_INSERT_TAIL(&bs->free, k, entry);
 	}
 	return bs;
@@ -485,8 +459,8 @@ banks_listen(struct banks *bs, char *bound, size_t bound_size)
 		return -1;
 	bs->listener.take = welcome;
 	bs->listener.ctx = bs;
-	return listener_start(
-	    &bs->listener, bs->gatewayd->loop, fd, (uint32_t)c->handshakes);
+	return listener_start(&bs->listener, bs->gatewayd->server.loop, fd,
+	    (uint32_t)c->handshakes);
 }
 
 /* The link that this peer is, or NULL where it is gone. */
@@ -506,7 +480,8 @@ banks_registered(struct banks *bs, struct peer peer)
 	if (k == NULL)
 		return;
 	k->state = LINK_REGISTERED;
-	watch_heartbeat(k);
+	heartbeat_ping(
+	    &k->heartbeat, bs->gatewayd->config.settings.heartbeat_ns);
 }
 
 void

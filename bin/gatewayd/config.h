@@ -7,30 +7,19 @@
 
 #include <stdint.h>
 
-#include "base/log.h"
-#include "base/yaml.h"
+#include "turn/settings.h"
 
 struct config {
+	struct settings settings; /* first: see turn/settings.h */
 	char *node;
 	char *listen_clients, *listen_banks; /* "HOST:PORT" */
-	char *tls_ca, *tls_cert, *tls_key;
-	char *tls_crl; /* or NULL */
-	char *journal_dir;
-	int64_t journal_segment;  /* octets */
-	int64_t journal_snapshot; /* octets */
 	int64_t prepare_timeout_ns, held_expiry_ns;
-	int64_t in_flight, per_bank, per_user, held_max, remembered;
+	int64_t per_bank, per_user, held_max;
 	char *users;
 	struct yaml_list token_keys; /* files; none: count 0 */
 	char *token_secret;          /* or NULL */
 	int64_t token_lifetime_ns, login_burst;
-	int64_t connections, window, handshakes, banks;
-	int64_t handshake_ns, heartbeat_ns, idle_ns;
-	char *control;
-	char *log_word; /* "info" */
-	enum log_level log_level;
-	/* What is in flight and held may still write: fits in one segment. */
-	int64_t reserve_octets;
+	int64_t connections, handshakes, banks;
 };
 
 /* 0, or -1 with *error filled and nothing left allocated. */

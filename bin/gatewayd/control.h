@@ -1,23 +1,15 @@
 /*
- * The control socket for strife-ctl: a Unix socket, mode 0600, several
- * operators at once. No HELLO and no login: who may open the socket is the
- * gateway's operator, and SO_PEERCRED says who it is.
+ * The control socket for strife-ctl: the coordinator answers, but for the
+ * process's own numbers.
  */
 #ifndef STRIFE_GATEWAYD_CONTROL_H
 #define STRIFE_GATEWAYD_CONTROL_H
 
 #include "gatewayd.h"
 
-/* -1 with errno: the socket cannot be made. Slots count from first_slot. */
-int control_new(struct control **, struct gatewayd *, uint32_t first_slot);
-void control_free(struct control *); /* removes the socket */
-uint32_t control_slots(void);
-uint32_t control_connected(const struct control *);
+#define CONTROL_SLOTS 16u /* operators at once */
 
-void
-control_deliver(struct control *, struct peer, const char *line, size_t len);
-void control_close(struct control *, struct peer, const char *why);
-
-void control_stop(struct control *); /* close all, accept no more */
+/* Or says why not, and exits. Slots count from first_slot. */
+void control_open(struct gatewayd *, uint32_t first_slot);
 
 #endif

@@ -6,27 +6,18 @@
 #include "gatewayd.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <libgen.h>
-#include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include "asks.h"
 #include "banks.h"
 #include "base/address.h"
 #include "base/check.h"
-#include "base/clock.h"
-#include "base/daemon.h"
 #include "base/digest.h"
 #include "base/exitcode.h"
-#include "base/file.h"
 #include "base/log.h"
-#include "base/notify.h"
 #include "base/version.h"
 #include "control.h"
 #include "login.h"
@@ -34,8 +25,6 @@
 #include "start.h"
 
 #define PROGRAM "strife-gatewayd"
-/* What peers have to take our last lines once we are told to stop. */
-#define STOP_NS (5 * NS_PER_S)
 
 static const char help[] =
     "usage: strife-gatewayd -c FILE [-t] [-d] [--restored]\n"
@@ -98,7 +87,7 @@ control_first(const struct gatewayd *g)
 static uint32_t
 asks_first(const struct gatewayd *g)
 {
-	return control_first(g) + control_slots();
+	return control_first(g) + CONTROL_SLOTS;
 }
 
 static void
@@ -111,7 +100,7 @@ deliver(void *ctx, struct peer peer, const char *line, size_t len)
 	else if (peer.slot < control_first(g))
 		sessions_deliver(g->sessions, peer, line, len);
 	else if (peer.slot < asks_first(g))
-		control_deliver(g->control, peer, line, len);
+		operators_deliver(g->server.operators, peer, line, len);
 	else
 		asks_deliver(g->asks, peer, line, len);
 }
@@ -126,7 +115,7 @@ close_peer(void *ctx, struct peer peer, const char *why)
 	else if (peer.slot < control_first(g))
 		sessions_close(g->sessions, peer, why);
 	else if (peer.slot < asks_first(g))
-		control_close(g->control, peer, why);
+		operators_close(g->server.operators, peer, why);
 }
 
 static const struct turn_ops turn_ops = {
@@ -144,13 +133,13 @@ make_coord(const struct config *c)
 {
 	struct coord_conf conf = {
 	    .agent = PROGRAM "/" STRIFE_VERSION,
-	    .in_flight_max = (uint32_t)c->in_flight,
+	    .in_flight_max = (uint32_t)c->settings.in_flight,
 	    .per_bank_max = (uint32_t)c->per_bank,
 	    .per_user_max = (uint32_t)c->per_user,
 	    .held_max = (uint32_t)c->held_max,
 	    .banks_max = (uint32_t)c->banks,
-	    .window_max = (uint32_t)c->window,
-	    .remembered_max = (uint64_t)c->remembered,
+	    .window_max = (uint32_t)c->settings.window,
+	    .remembered_max = (uint64_t)c->settings.remembered,
 	    .prepare_timeout_ns = c->prepare_timeout_ns,
 	    .held_expiry_ns = c->held_expiry_ns,
 	};
@@ -168,39 +157,23 @@ make_coord(const struct config *c)
 }
 
 static void
-open_journal(struct gatewayd *g, bool restored)
+open_journal(struct gatewayd *g)
 {
-	const struct config *c = &g->config;
-	const struct journal_conf conf = {
-	    .dir = c->journal_dir,
-	    .side = SIDE_GATEWAY_JOURNAL,
-	    .component = STR("gatewayd"),
-	    .name = str_from(c->node),
-	    .segment_octets = c->journal_segment,
-	    .reserve_octets = c->reserve_octets,
-	};
-	char error[START_ERROR_MAX] = "";
+	struct server *s = &g->server;
 
-	switch (journal_open(
-	    &g->journal, &conf, turn_replay, g->turn, error, sizeof(error))) {
-	case JOURNAL_OPENED:
-		break;
-	case JOURNAL_LOCKED:
-		fatal(EXIT_TEMPFAIL, "%s", error);
-	case JOURNAL_CORRUPT:
-		fatal(EXIT_DATA, "%s", error);
-	case JOURNAL_UNUSABLE:
-		fatal(EXIT_CONFIG, "%s", error);
-	}
-	if (restored || journal_was_torn(g->journal)) {
+	server_open_journal(
+	    s, SIDE_GATEWAY_JOURNAL, "gatewayd", g->config.node);
+	if (s->options.restored)
+		coord_set_restored(g->coord);
+	if (s->options.restored || journal_was_torn(s->journal)) {
 		coord_set_truncated(g->coord);
 		log_warn("records may have been lost: branches of older epochs "
 			 "wait until the other bank has registered");
 	}
 	/* The new epoch is durable before anybody can connect. */
-	turn_start(g->turn, g->journal);
+	turn_start(s->turn, s->journal);
 	log_info("journal open", LOG_U("epoch", coord_epoch(g->coord)),
-	    LOG_U("seq", journal_last_seq(g->journal)));
+	    LOG_U("seq", journal_last_seq(s->journal)));
 }
 
 static void
@@ -215,8 +188,8 @@ checked(void *ctx, uint64_t cookie, enum checker_outcome outcome,
 static void
 start_checker(struct gatewayd *g, char *program)
 {
-	if (checker_new(&g->checker, g->loop, program, g->config.users, false,
-		LOGINS_MAX, checked, g) < 0)
+	if (checker_new(&g->checker, g->server.loop, program, g->config.users,
+		false, LOGINS_MAX, checked, g) < 0)
 		fatal(EXIT_OSERR, "cannot start %s: %s", program,
 		    strerror(errno));
 	free(program);
@@ -227,7 +200,6 @@ make_peers(struct gatewayd *g)
 {
 	struct hash_key key;
 
-	TAILQ_INIT(&g->talks);
 	digest_random(&key, sizeof(key));
 	g->banks = banks_new(g);
 	if (g->banks != NULL)
@@ -239,18 +211,6 @@ make_peers(struct gatewayd *g)
 		fatal(EXIT_CONFIG,
 		    "not enough memory for limits.connections and "
 		    "limits.banks");
-}
-
-static void
-open_control(struct gatewayd *g)
-{
-	char path[PATH_MAX];
-
-	CHECK(str_copy(path, sizeof(path), str_from(g->config.control)));
-	if (file_mkdirs(dirname(path), 0750) < 0 ||
-	    control_new(&g->control, g, control_first(g)) < 0)
-		fatal(EXIT_CONFIG, "control: %s: %s", g->config.control,
-		    strerror(errno));
 }
 
 /* A connection each, and what the daemon itself needs. */
@@ -282,87 +242,43 @@ listen_and_serve(struct gatewayd *g)
 	daemon_ready("ready clients=%s banks=%s", clients, banks);
 }
 
-/* ---- Signals ---- */
-
-static void
-stop(void *ctx, int signo)
-{
-	struct gatewayd *g = ctx;
-
-	(void)signo;
-	g->stopping = true;
-}
+/* ---- Running ---- */
 
 /* SIGHUP: the users' file and the log's level. */
 static void
-reload(void *ctx, int signo)
+reload(void *ctx)
 {
 	struct gatewayd *g = ctx;
 	struct config fresh;
 	struct yaml_error error;
 
-	(void)signo;
-	if (config_read(&fresh, g->config_path, &error) < 0) {
+	if (config_read(&fresh, g->server.options.config, &error) < 0) {
 		log_error("the configuration is not reloaded",
 		    LOG_C("error", error.text));
 		return;
 	}
-	if (!g->debug)
-		log_set_level(fresh.log_level);
+	server_set_level(&g->server, fresh.settings.log_level);
 	config_free(&fresh);
 	checker_reload(g->checker);
 	log_info("reloaded");
 }
 
-static void
-catch_signals(struct gatewayd *g)
-{
-	if (loop_signal(g->loop, SIGTERM, stop, g) < 0 ||
-	    loop_signal(g->loop, SIGINT, stop, g) < 0 ||
-	    loop_signal(g->loop, SIGHUP, reload, g) < 0)
-		fatal(EXIT_OSERR, "cannot catch signals: %s", strerror(errno));
-}
-
-/* ---- Running ---- */
-
-static void
-turn(struct gatewayd *g, int64_t until_ns)
-{
-	int64_t next = turn_next_ns(g->turn);
-
-	if (asks_ready(g->asks))
-		next = 0;
-	if (loop_turn(g->loop, next < until_ns ? next : until_ns) < 0)
-		fatal(EXIT_OSERR, "epoll: %s", strerror(errno));
-	asks_run(g->asks);
-	turn_end(g->turn);
-	talks_after_turn(&g->talks);
-}
-
 static bool
-nobody_waits(const struct gatewayd *g)
+nobody_waits(const struct server *s)
 {
+	const struct gatewayd *g = s->ctx;
+
 	return sessions_unanswered(g->sessions) == 0;
 }
 
 static bool
-nobody_is_left(const struct gatewayd *g)
+nobody_is_left(const struct server *s)
 {
+	const struct gatewayd *g = s->ctx;
+
 	return sessions_connected(g->sessions) == 0 &&
 	    banks_connected(g->banks) == 0 &&
-	    control_connected(g->control) == 0;
-}
-
-/* Turns until it is done, or for a while; a second signal ends the wait. */
-static void
-turn_until(
-    struct gatewayd *g, bool (*done)(const struct gatewayd *), int64_t limit_ns)
-{
-	int64_t deadline_ns = clock_mono_ns() + limit_ns;
-
-	g->stopping = false;
-	while (!g->stopping && !done(g) && clock_mono_ns() < deadline_ns)
-		turn(g, deadline_ns);
+	    operators_connected(s->operators) == 0;
 }
 
 /*
@@ -373,79 +289,56 @@ turn_until(
 static void
 drain(struct gatewayd *g)
 {
-	log_info("stopping");
-	notify_send("STOPPING=1");
 	sessions_quiet(g->sessions);
 	banks_quiet(g->banks);
-	turn_until(g, nobody_waits, g->config.prepare_timeout_ns);
+	server_run_until(
+	    &g->server, nobody_waits, g->config.prepare_timeout_ns);
 	sessions_stop(g->sessions);
 	banks_stop(g->banks);
-	control_stop(g->control);
-	while (journal_dirty(g->journal))
-		turn_end(g->turn);
-	talks_after_turn(&g->talks);
-	turn_until(g, nobody_is_left, STOP_NS);
+	server_end(&g->server, nobody_is_left);
 }
 
 static void
 free_all(struct gatewayd *g)
 {
-	/* The lock goes last but for memory: nobody else may open it before. */
 	checker_free(g->checker);
 	asks_free(g->asks);
 	sessions_free(g->sessions);
 	banks_free(g->banks);
-	control_free(g->control);
 	logins_free(g->logins);
-	journal_close(g->journal);
-	turn_free(g->turn);
+	server_free(&g->server);
 	coord_free(g->coord);
-	tls_free(g->tls);
-	loop_free(g->loop);
 	config_free(&g->config);
 }
 
 int
 main(int argc, char **argv)
 {
-	struct gatewayd g = {.started_ns = clock_mono_ns()};
-	struct daemon_options options;
+	struct gatewayd g = {.coord = NULL};
+	struct server *s = &g.server;
 	struct yaml_error error;
 	char *authd;
 
-	daemon_options(&options, argc, argv, PROGRAM, help, true);
-	daemon_hygiene();
-	g.config_path = options.config;
-	g.debug = options.debug;
-	if (config_read(&g.config, g.config_path, &error) < 0)
+	server_init(s, argc, argv, PROGRAM, help, true);
+	if (config_read(&g.config, s->options.config, &error) < 0)
 		fatal(EXIT_CONFIG, "%s", error.text);
-	if (!options.test_only)
-		log_init(
-		    PROGRAM, g.debug ? LOG_LEVEL_DEBUG : g.config.log_level);
-	authd = start_check(&g.config, &g.tls);
-	if (options.test_only) {
-		printf("%s: ok\n", g.config_path);
+	server_configured(s, &g.config.settings);
+	authd = start_check(&g);
+	if (s->options.test_only) {
+		printf("%s: ok\n", s->options.config);
 		free(authd);
-		tls_free(g.tls);
-		config_free(&g.config);
+		free_all(&g);
 		return EXIT_OK;
 	}
-	if (loop_new(&g.loop) < 0)
-		fatal(EXIT_OSERR, "cannot make an event loop: %s",
-		    strerror(errno));
-	catch_signals(&g);
 	g.coord = make_coord(&g.config);
-	g.turn = turn_new(&turn_ops, &g, &g);
-	if (g.turn == NULL)
-		fatal(EXIT_OSERR, "out of memory");
+	server_start(s, &turn_ops, reload, &g);
 	make_peers(&g);
-	open_journal(&g, options.restored);
+	open_journal(&g);
 	start_checker(&g, authd);
-	open_control(&g);
+	control_open(&g, control_first(&g));
 	check_descriptors(&g);
 	listen_and_serve(&g);
-	while (!g.stopping)
-		turn(&g, INT64_MAX);
+	server_run(s);
 	drain(&g);
 	free_all(&g);
 	return EXIT_OK;

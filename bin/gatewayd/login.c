@@ -73,22 +73,6 @@ logins_waiting(const struct logins *ls)
 
 /* ---- Answers ---- */
 
-static const char *
-refusal_text(enum code code)
-{
-	switch ((int)code) {
-	case CODE_BAD_CREDENTIALS:
-		return "wrong user, password or certificate";
-	case CODE_OVERLOADED:
-		return "too many logins are being checked";
-	case CODE_BANK_UNAVAILABLE:
-		return "the bank is away";
-	case CODE_BANK_TIMEOUT:
-		return "the bank did not answer in time";
-	}
-	return "the login could not be checked";
-}
-
 static void
 answer_granted(
     struct session *s, const struct login *l, const struct rights *rights)
@@ -97,8 +81,7 @@ answer_granted(
 
 	talk_barrier(&s->talk, false);
 	if (!session_enter(s, rights)) {
-		talk_error(&s->talk, l->tag, CODE_OVERLOADED, STR_NONE,
-		    refusal_text(CODE_OVERLOADED));
+		talk_error(&s->talk, l->tag, CODE_OVERLOADED, STR_NONE, NULL);
 		return;
 	}
 	msg_init(&m, MSG_OK, VERB_CLIENT_LOGIN, l->tag);
@@ -137,6 +120,39 @@ give(struct login *l)
 }
 
 static void
+answer_locked(struct session *s, const char *tag, uint32_t wait_s)
+{
+	char text[80];
+	struct msg m;
+
+	snprintf(
+	    text, sizeof(text), "too many failures; wait %u seconds", wait_s);
+	msg_error(&m, VERB_CLIENT_LOGIN, tag, CODE_LOCKED_OUT, text);
+	msg_set_u64(&m, KEY_after, wait_s);
+	turn_send(s->talk.turn, s->talk.peer, &m);
+}
+
+/*
+ * Guesses made side by side are all under way before the first one has failed:
+ * those that end after the lock learn nothing, and count for nothing.
+ */
+static bool
+locked_meanwhile(struct login *l, struct session *s)
+{
+	struct logins *ls = l->logins;
+	uint32_t wait_s = lockout_wait_s(ls->lockout, str_from(l->user),
+	    str_from(l->certificate), clock_mono_ns());
+
+	if (wait_s == 0)
+		return false;
+	if (s != NULL) {
+		answer_locked(s, l->tag, wait_s);
+		talk_barrier(&s->talk, false);
+	}
+	return true;
+}
+
+static void
 ended(struct login *l, enum code code, const struct rights *rights)
 {
 	struct logins *ls = l->logins;
@@ -144,6 +160,11 @@ ended(struct login *l, enum code code, const struct rights *rights)
 	struct str user = str_from(l->user);
 	struct str certificate = str_from(l->certificate);
 
+	if ((code == CODE_NONE || code == CODE_BAD_CREDENTIALS) &&
+	    locked_meanwhile(l, s)) {
+		give(l);
+		return;
+	}
 	if (code == CODE_NONE) {
 		lockout_good(ls->lockout, user, certificate);
 		log_info("login", LOG_C("user", l->user),
@@ -156,8 +177,7 @@ ended(struct login *l, enum code code, const struct rights *rights)
 	if (s != NULL && code == CODE_NONE) {
 		answer_granted(s, l, rights);
 	} else if (s != NULL) {
-		talk_error(
-		    &s->talk, l->tag, code, STR_NONE, refusal_text(code));
+		talk_error(&s->talk, l->tag, code, STR_NONE, NULL);
 		talk_barrier(&s->talk, false);
 	}
 	give(l);
@@ -273,17 +293,6 @@ write_user(char *into, size_t size, const struct msg *m)
 	CHECK(len > 0 && (size_t)len < size);
 }
 
-static void
-answer_locked(struct session *s, const char *tag, uint32_t wait_s)
-{
-	struct msg m;
-
-	msg_error(&m, VERB_CLIENT_LOGIN, tag, CODE_LOCKED_OUT,
-	    "too many failures; wait as long as \"after\" says");
-	msg_set_u64(&m, KEY_after, wait_s);
-	turn_send(s->talk.turn, s->talk.peer, &m);
-}
-
 static struct login *
 take(struct logins *ls, struct session *s, const struct msg *m)
 {
@@ -323,8 +332,7 @@ login_start(struct logins *ls, struct session *s, const struct msg *m)
 	}
 	l = take(ls, s, m);
 	if (l == NULL) {
-		talk_error(&s->talk, m->tag, CODE_OVERLOADED, STR_NONE,
-		    refusal_text(CODE_OVERLOADED));
+		talk_error(&s->talk, m->tag, CODE_OVERLOADED, STR_NONE, NULL);
 		return;
 	}
 	talk_barrier(&s->talk, true);

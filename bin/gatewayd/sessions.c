@@ -89,7 +89,7 @@ take_hello(struct session *s, const struct msg *m)
 	msg_set_u64(&reply, KEY_proto, PROTO_VERSION);
 	msg_set_str(&reply, KEY_node, str_from(c->node));
 	msg_set_str(&reply, KEY_server, STR("strife-gatewayd/" STRIFE_VERSION));
-	msg_set_u64(&reply, KEY_window, (uint64_t)c->window);
+	msg_set_u64(&reply, KEY_window, (uint64_t)c->settings.window);
 	msg_set_i64(&reply, KEY_time, clock_wall_us());
 	answer(s, &reply);
 }
@@ -188,8 +188,7 @@ take_request(void *ctx, const struct msg *m)
 		take_ping(s, m);
 		break;
 	case VERB_CLIENT_QUIT:
-		answer_ok(s, m);
-		talk_end(&s->talk);
+		talk_quit(&s->talk, m);
 		break;
 	default:
 		pass_on(s, m);
@@ -210,7 +209,8 @@ static const struct talk_ops client_ops = {
 static void
 set_idle(struct session *s, int64_t at_ns)
 {
-	if (loop_timer_set(s->sessions->gatewayd->loop, &s->idle, at_ns) < 0)
+	if (loop_timer_set(
+		s->sessions->gatewayd->server.loop, &s->idle, at_ns) < 0)
 		fatal(EXIT_OSERR, "out of memory for a timer");
 }
 
@@ -222,7 +222,7 @@ static void
 idle_due(void *ctx)
 {
 	struct session *s = ctx;
-	int64_t limit_ns = s->sessions->gatewayd->config.idle_ns;
+	int64_t limit_ns = s->sessions->gatewayd->config.settings.idle_ns;
 	int64_t now_ns = clock_mono_ns(), last_ns;
 
 	if (s->talk.conn == NULL || s->talk.ended)
@@ -254,7 +254,8 @@ client_up(void *ctx, struct conn *conn)
 	if (peer->role != TLS_ROLE_CLIENT)
 		s->talk.forbidden =
 		    "only clients' certificates are welcome here";
-	set_idle(s, clock_mono_ns() + s->sessions->gatewayd->config.idle_ns);
+	set_idle(s,
+	    clock_mono_ns() + s->sessions->gatewayd->config.settings.idle_ns);
 	log_debug("client connected", LOG_C("peer", conn_address(conn)),
 	    LOG_C("certificate", s->certificate));
 }
@@ -287,7 +288,7 @@ client_down(void *ctx, struct conn *conn, enum conn_end why)
 	log_debug("client gone", LOG_C("peer", conn_address(conn)),
 	    LOG_C("error", conn_error(conn)));
 	listener_ended(&ss->listener, &s->handshake);
-	loop_timer_clear(ss->gatewayd->loop, &s->idle);
+	loop_timer_clear(ss->gatewayd->server.loop, &s->idle);
 	accounts_forget(s);
 	(void)session_enter(s, NULL);
 	talk_down(&s->talk);
@@ -305,7 +306,7 @@ static const struct conn_ops client_conn_ops = {
 static uint32_t
 out_octets_max(const struct config *c)
 {
-	int64_t octets = ROWS_OCTETS + c->window * LINE_MAX_LEN;
+	int64_t octets = ROWS_OCTETS + c->settings.window * LINE_MAX_LEN;
 
 	return octets > INT32_MAX ? (uint32_t)INT32_MAX : (uint32_t)octets;
 }
@@ -341,7 +342,7 @@ welcome(void *ctx, int fd)
 	const struct conn_limits limits = {
 	    .in_max = IN_OCTETS,
 	    .out_max = out_octets_max(c),
-	    .handshake_ns = c->handshake_ns,
+	    .handshake_ns = c->settings.handshake_ns,
 	};
 	struct session *s = place(ss);
 	struct conn *conn;
@@ -350,8 +351,8 @@ welcome(void *ctx, int fd)
 		turn_away(ss, fd);
 		return;
 	}
-	if (conn_accept(&conn, ss->gatewayd->loop, fd, ss->gatewayd->tls,
-		&limits, &client_conn_ops, s) < 0) {
+	if (conn_accept(&conn, ss->gatewayd->server.loop, fd,
+		ss->gatewayd->server.tls, &limits, &client_conn_ops, s) < 0) {
 		log_warn("cannot serve a client", LOG_E(errno));
 		return;
 	}
@@ -388,9 +389,9 @@ sessions_new(struct gatewayd *g, uint32_t first_slot)
 
 		s->sessions = ss;
 		s->idle = (struct timer){.due = idle_due, .ctx = s};
-		talk_init(&s->talk, &client_ops, s, g->turn, first_slot + i,
-		    (uint32_t)g->config.window);
-		s->talk.talks = &g->talks;
+		talk_init(&s->talk, &client_ops, s, g->server.turn,
+		    first_slot + i, (uint32_t)g->config.settings.window);
+		s->talk.talks = &g->server.talks;
 		TAILQ_INSERT_TAIL(&ss->free, s, entry);
 	}
 	return ss;
@@ -441,8 +442,8 @@ sessions_listen(struct sessions *ss, char *bound, size_t bound_size)
 		return -1;
 	ss->listener.take = welcome;
 	ss->listener.ctx = ss;
-	return listener_start(
-	    &ss->listener, ss->gatewayd->loop, fd, (uint32_t)c->handshakes);
+	return listener_start(&ss->listener, ss->gatewayd->server.loop, fd,
+	    (uint32_t)c->handshakes);
 }
 
 static struct session *

@@ -9,7 +9,7 @@
 #include "asks.h"
 #include "auth/rights.h"
 #include "gatewayd.h"
-#include "listener.h"
+#include "turn/listener.h"
 
 struct session {
 	struct sessions *sessions;
@@ -24,9 +24,8 @@ struct session {
 	/* ACCOUNTS under way; only one, for the talk has a barrier then. */
 	struct {
 		char tag[TAG_MAX_LEN + 1];
-		size_t at; /* in the linked accounts */
-		int64_t until_ns;
-		struct ask *ask;
+		struct linked *linked; /* while it is under way */
+		uint32_t count, waiting;
 	} accounts;
 };
 

@@ -5,12 +5,9 @@
 #ifndef STRIFE_GATEWAYD_START_H
 #define STRIFE_GATEWAYD_START_H
 
-#include "base/tls.h"
-#include "config.h"
+#include "gatewayd.h"
 
-#define START_ERROR_MAX 1024
-
-/* Where strife-authd is (malloced); *tls is ready to be used. */
-char *start_check(const struct config *, struct tls **tls);
+/* Where strife-authd is (malloced); the server's tls is ready to be used. */
+char *start_check(struct gatewayd *);
 
 #endif

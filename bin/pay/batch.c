@@ -173,10 +173,8 @@ assign(struct pay *pay, struct rows *rows, const char *out)
 		free(text);
 		return result;
 	}
-	free(rows->text);
-	rows->text = text;
-	rows->len = len;
-	rows->name = out;
+	tsv_free(&rows->tsv);
+	rows->tsv = (struct tsv){.name = out, .text = text, .len = len};
 	return rows_check(rows, true);
 }
 
@@ -184,14 +182,14 @@ int
 batch_run(struct pay *pay, int argc, char **argv)
 {
 	struct batch b = {.window = SESSION_WINDOW_MAX};
-	struct rows rows = {.name = NULL};
+	struct rows rows = {.user = NULL};
 	int result = batch_options(pay, &b, argc, argv);
 
 	if (result == EXIT_OK)
 		result = pay_start(pay, b.window);
 	if (result != EXIT_OK)
 		return result;
-	rows.name = strcmp(b.path, "-") == 0 ? "(stdin)" : b.path;
+	rows.tsv.name = strcmp(b.path, "-") == 0 ? "(stdin)" : b.path;
 	rows.user = pay->config.user;
 	result = rows_read(&rows, b.path);
 	if (result == EXIT_OK)

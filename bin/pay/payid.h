@@ -3,17 +3,9 @@
 #ifndef STRIFE_PAY_PAYID_H
 #define STRIFE_PAY_PAYID_H
 
-#include <stdbool.h>
-
 #include "pay.h"
 #include "wire/id.h"
 
-#define KEY_TEXT_MAX 1024 /* octets of --key TEXT */
-
-/* A UUID in either case, as people paste them. */
-bool payid_parse(struct id *, struct str text);
-/* Is this a legal TEXT of --key? */
-bool payid_key_valid(struct str key);
 /*
  * The id of an existing payment: from key where it is not NULL, else from
  * operand. EXIT_OK, or EXIT_USAGE having said why. The client is started.

@@ -1,10 +1,7 @@
 #include "rows.h"
 
 #include <err.h>
-#include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,48 +10,14 @@
 #include "base/digest.h"
 #include "base/exitcode.h"
 #include "base/table.h"
-#include "pay.h"
-#include "payid.h"
+#include "client/ids.h"
 #include "wire/money.h"
 #include "wire/msg.h"
-
-#define READ_CHUNK ((size_t)1 << 18)
-#define SHOWN_MAX 40 /* octets of a wrong value in a message */
 
 const char *const row_field_names[ROW_FIELDS] = {
     "id", "from", "to", "amount", "currency", "memo"};
 
 /* ---- Reading ---- */
-
-static int
-read_all(struct rows *rows, int fd)
-{
-	size_t room = 0;
-	ssize_t got;
-
-	for (;;) {
-		if (rows->len == ROWS_FILE_MAX)
-			return errno = EFBIG, -1;
-		if (room - rows->len < READ_CHUNK) {
-			char *text;
-
-			room = room > 0 ? 2 * room : 4 * READ_CHUNK;
-			text = realloc(rows->text, room);
-			if (text == NULL)
-				return -1;
-			rows->text = text;
-		}
-		got = read(fd, rows->text + rows->len,
-		    room - rows->len < ROWS_FILE_MAX - rows->len
-			? room - rows->len
-			: ROWS_FILE_MAX - rows->len);
-		if (got == -1 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			return (int)got;
-		rows->len += (size_t)got;
-	}
-}
 
 int
 rows_read(struct rows *rows, const char *path)
@@ -68,9 +31,9 @@ rows_read(struct rows *rows, const char *path)
 			return EXIT_DATA;
 		}
 	}
-	result = read_all(rows, fd);
+	result = tsv_read(&rows->tsv, fd);
 	if (result == -1)
-		warn("%s", rows->name);
+		warn("%s", rows->tsv.name);
 	if (fd != STDIN_FILENO)
 		(void)close(fd);
 	return result == 0 ? EXIT_OK : EXIT_DATA;
@@ -79,175 +42,97 @@ rows_read(struct rows *rows, const char *path)
 void
 rows_free(struct rows *rows)
 {
-	free(rows->text);
+	tsv_free(&rows->tsv);
 	free(rows->at);
 	memset(rows, 0, sizeof(*rows));
 }
 
 /* ---- Checking ---- */
 
-struct checker {
-	struct rows *rows;
-	bool need_id;
-	uint32_t wrong;      /* rows */
-	const char *line_at; /* where the line begins */
-	uint32_t line;
-};
-
-/* at: where in the line it is wrong. Returns false. */
-__attribute__((format(printf, 3, 4))) static bool
-wrong(struct checker *c, const char *at, const char *format, ...)
-{
-	char text[256];
-	va_list ap;
-	int len;
-
-	va_start(ap, format);
-	len = vsnprintf(text, sizeof(text), format, ap);
-	va_end(ap);
-	CHECK(len >= 0);
-	if (c->wrong++ < ROWS_TOLD_MAX)
-		warnx("%s:%u:%u: %s", c->rows->name, (unsigned)c->line,
-		    (unsigned)(at - c->line_at) + 1, text);
-	return false;
-}
-
-/* A value to be shown, whatever is in it: vis(3) lets octets of no text pass.
- */
-static const char *
-shown(struct str value, char into[4 * SHOWN_MAX + 1])
-{
-	uint32_t len = value.len < SHOWN_MAX ? value.len : SHOWN_MAX;
-	char *at = into;
-
-	for (uint32_t i = 0; i < len; i++) {
-		unsigned char octet = (unsigned char)value.at[i];
-
-		if (octet >= ' ' && octet < 0x7f && octet != '\\')
-			*at++ = (char)octet;
-		else
-			at += snprintf(at, 5, "\\x%02X", octet);
-	}
-	*at = '\0';
-	return into;
-}
-
 static bool
-check_id(struct checker *c, struct row *row)
+check_id(struct rows *rows, struct row *row, bool need_id)
 {
 	struct str text = row->fields[ROW_ID];
-	char show[4 * SHOWN_MAX + 1];
+	char show[TSV_SHOWN_SIZE];
+	const char *what;
 
 	row->has_id = text.len > 0;
 	if (!row->has_id) {
-		c->rows->missing++;
-		return !c->need_id ||
-		    wrong(c, text.at,
+		rows->missing++;
+		return !need_id ||
+		    tsv_wrong(&rows->tsv, text.at,
 			"id: there is none; --assign OUT gives one");
 	}
-	if (text.len > 4 && memcmp(text.at, "key:", 4) == 0) {
-		struct str key = {text.at + 4, text.len - 4};
-
-		if (!payid_key_valid(key))
-			return wrong(c, text.at,
-			    "id: a key is 1 to %d octets of UTF-8 text",
-			    KEY_TEXT_MAX);
-		row->id = id_from_key(str_from(c->rows->user), key);
-		return true;
-	}
-	if (payid_parse(&row->id, text))
-		return true;
-	return wrong(c, text.at, "id: \"%s\" is neither a UUID nor key:TEXT",
-	    shown(text, show));
+	what = ids_parse_field(&row->id, text, str_from(rows->user));
+	return what == NULL ||
+	    tsv_wrong(&rows->tsv, text.at, "id: \"%s\" %s",
+		tsv_shown(text, show), what);
 }
 
 static bool
-check_account(struct checker *c, const struct row *row, enum row_field field)
+check_account(struct tsv *t, const struct row *row, enum row_field field)
 {
 	struct str text = row->fields[field];
 	struct account account;
-	char show[4 * SHOWN_MAX + 1];
+	char show[TSV_SHOWN_SIZE];
 
 	if (account_parse(&account, text))
 		return true;
-	return wrong(c, text.at, "%s: \"%s\" is not an account, NAME@BANK",
-	    row_field_names[field], shown(text, show));
+	return tsv_wrong(t, text.at, "%s: \"%s\" is not an account, NAME@BANK",
+	    row_field_names[field], tsv_shown(text, show));
 }
 
 static bool
-check_money(struct checker *c, struct row *row)
+check_money(struct tsv *t, struct row *row)
 {
 	struct str currency = row->fields[ROW_CURRENCY];
 	struct str amount = row->fields[ROW_AMOUNT];
-	char show[4 * SHOWN_MAX + 1];
+	char show[TSV_SHOWN_SIZE];
 
 	if (!currency_parse(&row->currency, currency))
-		return wrong(c, currency.at,
+		return tsv_wrong(t, currency.at,
 		    "currency: \"%s\" is not an ISO 4217 code",
-		    shown(currency, show));
+		    tsv_shown(currency, show));
 	switch (money_parse(&row->amount, amount, row->currency)) {
 	case MONEY_OK:
 		if (row->amount >= 1 && row->amount <= MONEY_AMOUNT_MAX)
 			return true;
 		break;
 	case MONEY_TOO_PRECISE:
-		return wrong(c, amount.at, "amount: %s: %.*s has %d decimals",
-		    shown(amount, show), STR_ARG(currency),
-		    currency_exponent(row->currency));
+		return tsv_wrong(t, amount.at,
+		    "amount: %s: %.*s has %d decimals", tsv_shown(amount, show),
+		    STR_ARG(currency), currency_exponent(row->currency));
 	case MONEY_MALFORMED:
-		return wrong(c, amount.at,
+		return tsv_wrong(t, amount.at,
 		    "amount: \"%s\" is not an amount as in 12.50",
-		    shown(amount, show));
+		    tsv_shown(amount, show));
 	case MONEY_RANGE:
 		break;
 	}
-	return wrong(c, amount.at,
+	return tsv_wrong(t, amount.at,
 	    "amount: %s: 1 to 10^15 of the currency's smallest unit",
-	    shown(amount, show));
-}
-
-/* Fields of a line, which ends at end: how many, at most ROW_FIELDS + 1. */
-static uint32_t
-split(struct row *row, const char *at, const char *end)
-{
-	uint32_t count = 0;
-	const char *tab;
-
-	for (;;) {
-		if (count == ROW_FIELDS)
-			return ROW_FIELDS + 1;
-		tab = memchr(at, '\t', (size_t)(end - at));
-		if (tab == NULL)
-			tab = end;
-		row->fields[count++] = (struct str){at, (uint32_t)(tab - at)};
-		if (tab == end)
-			return count;
-		at = tab + 1;
-	}
+	    tsv_shown(amount, show));
 }
 
 static bool
-check_row(struct checker *c, struct row *row, const char *end)
+check_row(struct rows *rows, struct row *row, struct str line, bool need_id)
 {
-	uint32_t count;
+	struct tsv *t = &rows->tsv;
+	uint32_t count = tsv_split(line, row->fields, ROW_FIELDS);
 	struct str memo;
 
-	/* No legal row is longer; and a field's length must fit its type. */
-	if (end - c->line_at > LINE_MAX_LEN)
-		return wrong(c, c->line_at, "the row is too long");
-	count = split(row, c->line_at, end);
 	if (count < ROW_MEMO || count > ROW_FIELDS)
-		return wrong(c, c->line_at,
+		return tsv_wrong(t, line.at,
 		    "%s columns: id from to amount currency memo, with tabs",
 		    count < ROW_MEMO ? "too few" : "too many");
 	if (count == ROW_MEMO)
-		row->fields[ROW_MEMO] = (struct str){end, 0};
-	if (!check_id(c, row) || !check_account(c, row, ROW_FROM) ||
-	    !check_account(c, row, ROW_TO) || !check_money(c, row))
+		row->fields[ROW_MEMO] = (struct str){line.at + line.len, 0};
+	if (!check_id(rows, row, need_id) || !check_account(t, row, ROW_FROM) ||
+	    !check_account(t, row, ROW_TO) || !check_money(t, row))
 		return false;
 	memo = row->fields[ROW_MEMO];
 	if (memo.len > MEMO_MAX_LEN || !text_valid(memo))
-		return wrong(c, memo.at,
+		return tsv_wrong(t, memo.at,
 		    "memo: at most %d octets of UTF-8 text", MEMO_MAX_LEN);
 	return true;
 }
@@ -273,9 +158,8 @@ same_payment(const struct row *a, const struct row *b)
 }
 
 static void
-check_repeats(struct checker *c)
+check_repeats(struct rows *rows)
 {
-	struct rows *rows = c->rows;
 	struct hash_key key;
 	struct table table;
 	uint32_t i, first;
@@ -294,10 +178,10 @@ check_repeats(struct checker *c)
 			continue;
 		}
 		row->same_as = first;
-		c->line = row->line;
-		c->line_at = row->fields[ROW_ID].at;
+		rows->tsv.line = row->line;
+		rows->tsv.line_at = row->fields[ROW_ID].at;
 		if (!same_payment(row, &rows->at[first]))
-			(void)wrong(c, c->line_at,
+			(void)tsv_wrong(&rows->tsv, rows->tsv.line_at,
 			    "id: line %u has it for another payment",
 			    (unsigned)rows->at[first].line);
 	}
@@ -369,55 +253,38 @@ row_add(struct rows *rows)
 	return row;
 }
 
-/* One line, from line_at to end. */
 static bool
-check_line(struct checker *c, const char *end)
+is_heading(const struct rows *rows, struct str line)
 {
-	struct rows *rows = c->rows;
-	struct row *row;
-
-	if (end > c->line_at && end[-1] == '\r')
-		end--;
-	if (end == c->line_at)
-		return true; /* an empty line is no row */
-	if (c->line == 1 && end - c->line_at >= 2 &&
-	    memcmp(c->line_at, "id", 2) == 0 &&
-	    (end - c->line_at == 2 || c->line_at[2] == '\t')) {
-		rows->heading = true;
-		return true;
-	}
-	if (rows->count == ROWS_MAX)
-		return wrong(c, c->line_at, "more than %u rows", ROWS_MAX);
-	row = row_add(rows);
-	row->line = c->line;
-	(void)check_row(c, row, end);
-	return true;
+	return rows->tsv.line == 1 && line.len >= 2 &&
+	    memcmp(line.at, "id", 2) == 0 &&
+	    (line.len == 2 || line.at[2] == '\t');
 }
 
 int
 rows_check(struct rows *rows, bool need_id)
 {
-	struct checker c = {.rows = rows, .need_id = need_id};
-	const char *at = rows->text, *end = rows->text + rows->len, *newline;
+	struct str line;
+	struct row *row;
 
 	rows->count = rows->missing = 0;
 	rows->heading = false;
-	while (at < end) {
-		newline = memchr(at, '\n', (size_t)(end - at));
-		if (newline == NULL)
-			newline = end;
-		c.line++;
-		c.line_at = at;
-		if (!check_line(&c, newline))
+	tsv_begin(&rows->tsv);
+	while (tsv_next(&rows->tsv, &line)) {
+		if (is_heading(rows, line)) {
+			rows->heading = true;
+			continue;
+		}
+		if (rows->count == TSV_ROWS_MAX) {
+			(void)tsv_wrong(&rows->tsv, line.at,
+			    "more than %u rows", TSV_ROWS_MAX);
 			break;
-		at = newline + 1;
+		}
+		row = row_add(rows);
+		row->line = rows->tsv.line;
+		(void)check_row(rows, row, line, need_id);
 	}
-	if (c.wrong == 0)
-		check_repeats(&c);
-	if (c.wrong > ROWS_TOLD_MAX)
-		warnx("%s: and %u more", rows->name,
-		    (unsigned)(c.wrong - ROWS_TOLD_MAX));
-	if (c.wrong > 0)
-		warnx("%s: nothing was sent", rows->name);
-	return c.wrong == 0 ? EXIT_OK : EXIT_DATA;
+	if (rows->tsv.wrong == 0)
+		check_repeats(rows);
+	return tsv_end(&rows->tsv);
 }

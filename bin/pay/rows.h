@@ -10,11 +10,8 @@
 #include <stdint.h>
 
 #include "answer.h"
-#include "base/str.h"
+#include "client/tsv.h"
 #include "wire/id.h"
-
-#define ROWS_MAX 1000000u
-#define ROWS_FILE_MAX ((size_t)1 << 30)
 
 enum row_field {
 	ROW_ID,
@@ -37,7 +34,7 @@ enum row_progress {
 #define ROW_NONE UINT32_MAX
 
 struct row {
-	struct str fields[ROW_FIELDS]; /* as given; in the file's text */
+	struct str fields[ROW_FIELDS]; /* as given; in tsv's text */
 	struct id id;
 	bool has_id;
 	int64_t amount;
@@ -57,10 +54,8 @@ struct row {
 };
 
 struct rows {
-	const char *name; /* of the file, for messages; borrowed */
+	struct tsv tsv;
 	const char *user; /* for key:TEXT; borrowed */
-	char *text;       /* owned */
-	size_t len;
 	bool heading;
 	struct row *at; /* owned */
 	uint32_t count, room;
@@ -69,15 +64,13 @@ struct rows {
 
 /*
  * Reads path, "-" for standard input: EXIT_OK, or EXIT_DATA having said why.
- * name and user must be set; rows_free frees.
+ * tsv.name and user must be set; rows_free frees.
  */
 int rows_read(struct rows *, const char *path);
 /*
- * Splits and checks text: EXIT_OK, or EXIT_DATA having named FILE:LINE:COLUMN
- * of what is wrong (of the first ROWS_TOLD_MAX rows). need_id: every row must
- * have one.
+ * Splits and checks the text: EXIT_OK, or EXIT_DATA having named
+ * FILE:LINE:COLUMN of what is wrong. need_id: every row must have one.
  */
-#define ROWS_TOLD_MAX 20
 int rows_check(struct rows *, bool need_id);
 /* Links the rows of each payer that are to be sent, in the file's order. */
 void rows_link_payers(struct rows *);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "client/ids.h"
 #include "rows.h"
 #include "teller.h"
 
@@ -32,7 +33,7 @@ one_id(const struct console *c, struct row *row)
 		    "once",
 		    c->command->name);
 	row->has_id = true;
-	return key != NULL ? console_text(c, "key", key, KEY_TEXT_MAX)
+	return key != NULL ? console_text(c, "key", key, IDS_KEY_MAX)
 			   : console_id(c, id, &row->id);
 }
 

@@ -1,10 +1,6 @@
 #include "rows.h"
 
-/* Which strnvis() one means has to be said even where none is used. */
-#define LIBBSD_OPENBSD_VIS
-#include <bsd/vis.h>
 #include <err.h>
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,12 +11,8 @@
 #include "base/digest.h"
 #include "base/exitcode.h"
 #include "base/table.h"
-#include "client/console.h"
+#include "client/ids.h"
 #include "wire/money.h"
-
-#define READ_CHUNK ((size_t)1 << 16)
-#define SHOWN_MAX 40 /* octets of a wrong value in a message */
-#define FILE_NAME "(stdin)"
 
 const struct row_layout row_layout_open = {
     3, {ROW_NAME, ROW_CURRENCY, ROW_OVERDRAFT}};
@@ -67,7 +59,7 @@ rows_add(struct rows *rows)
 void
 rows_free(struct rows *rows)
 {
-	free(rows->text);
+	tsv_free(&rows->tsv);
 	free(rows->at);
 	memset(rows, 0, sizeof(*rows));
 }
@@ -89,37 +81,15 @@ wrong(
 	return false;
 }
 
-/* A value to be shown, whatever is in it. */
-static const char *
-shown(struct str value, char into[4 * SHOWN_MAX + 1])
-{
-	uint32_t len = value.len < SHOWN_MAX ? value.len : SHOWN_MAX;
-
-	(void)strvisx(into, value.at, len, VIS_CSTYLE | VIS_TAB | VIS_NL);
-	return into;
-}
-
 static bool
 check_id(const struct rows *rows, struct row *row, struct row_problem *problem)
 {
 	struct str text = row->fields[ROW_ID];
-	char show[4 * SHOWN_MAX + 1];
+	const char *what = ids_parse_field(&row->id, text, rows->bank);
+	char show[TSV_SHOWN_SIZE];
 
-	if (text.len > 4 && memcmp(text.at, "key:", 4) == 0) {
-		struct str key = {text.at + 4, text.len - 4};
-
-		if (key.len > KEY_TEXT_MAX || !text_valid(key))
-			return wrong(problem, ROW_ID,
-			    "a key is 1 to %d octets of UTF-8 without control "
-			    "characters",
-			    KEY_TEXT_MAX);
-		row->id = id_from_key(rows->bank, key);
-		return true;
-	}
-	if (console_id_parse(&row->id, text))
-		return true;
-	return wrong(problem, ROW_ID, "\"%s\" is neither a UUID nor key:TEXT",
-	    shown(text, show));
+	return what == NULL ||
+	    wrong(problem, ROW_ID, "\"%s\" %s", tsv_shown(text, show), what);
 }
 
 static bool
@@ -129,9 +99,9 @@ check_money(const struct row *row, enum row_field field, int64_t *minor,
 	struct str text = row->fields[field];
 	bool overdraft = field == ROW_OVERDRAFT;
 	int64_t max = overdraft ? MONEY_BALANCE_MAX : MONEY_AMOUNT_MAX;
-	char show[4 * SHOWN_MAX + 1], most[MONEY_TEXT_MAX], currency[4];
+	char show[TSV_SHOWN_SIZE], most[MONEY_TEXT_MAX], currency[4];
 
-	(void)shown(text, show);
+	(void)tsv_shown(text, show);
 	currency_text(row->currency, currency);
 	switch (money_parse(minor, text, row->currency)) {
 	case MONEY_OK:
@@ -167,7 +137,7 @@ bool
 row_check(const struct rows *rows, struct row *row, struct row_problem *problem)
 {
 	struct str memo = row->fields[ROW_MEMO];
-	char show[4 * SHOWN_MAX + 1];
+	char show[TSV_SHOWN_SIZE];
 
 	if (!row->has_id && has_column(rows->layout, ROW_ID) &&
 	    !check_id(rows, row, problem))
@@ -176,11 +146,11 @@ row_check(const struct rows *rows, struct row *row, struct row_problem *problem)
 		return wrong(problem, ROW_NAME,
 		    "\"%s\" is not an account: 1 to %d of A-Z a-z 0-9 . _ -, "
 		    "without @BANK",
-		    shown(row->fields[ROW_NAME], show), NAME_MAX_LEN);
+		    tsv_shown(row->fields[ROW_NAME], show), NAME_MAX_LEN);
 	if (!currency_parse(&row->currency, row->fields[ROW_CURRENCY]))
 		return wrong(problem, ROW_CURRENCY,
 		    "\"%s\" is not an ISO 4217 code",
-		    shown(row->fields[ROW_CURRENCY], show));
+		    tsv_shown(row->fields[ROW_CURRENCY], show));
 	if (has_column(rows->layout, ROW_AMOUNT) &&
 	    !check_money(row, ROW_AMOUNT, &row->amount, problem))
 		return false;
@@ -196,41 +166,6 @@ row_check(const struct rows *rows, struct row *row, struct row_problem *problem)
 
 /* ---- Lines of a file ---- */
 
-struct checker {
-	struct rows *rows;
-	uint32_t told; /* rows that are wrong */
-	const char *line_at;
-	uint32_t line;
-};
-
-static void
-tell(struct checker *c, uint32_t line, size_t column, const char *text)
-{
-	if (c->told++ < ROWS_TOLD_MAX)
-		warnx("%s:%u:%zu: %s", FILE_NAME, (unsigned)line, column + 1,
-		    text);
-}
-
-/* Fields of a line, which ends at end: how many, at most `max` + 1. */
-static uint32_t
-split(const char *at, const char *end, struct str *fields, uint32_t max)
-{
-	uint32_t count = 0;
-	const char *tab;
-
-	for (;;) {
-		if (count == max)
-			return max + 1;
-		tab = memchr(at, '\t', (size_t)(end - at));
-		if (tab == NULL)
-			tab = end;
-		fields[count++] = (struct str){at, (uint32_t)(tab - at)};
-		if (tab == end)
-			return count;
-		at = tab + 1;
-	}
-}
-
 static bool
 is_heading(
     const struct row_layout *layout, const struct str *fields, uint32_t count)
@@ -245,9 +180,9 @@ is_heading(
 }
 
 static void
-tell_columns(struct checker *c, bool few)
+tell_columns(struct rows *rows, bool few)
 {
-	const struct row_layout *layout = c->rows->layout;
+	const struct row_layout *layout = rows->layout;
 	char text[192];
 	size_t len;
 	uint32_t i;
@@ -259,48 +194,34 @@ tell_columns(struct checker *c, bool few)
 		(void)snprintf(text + len, sizeof(text) - len, " %s",
 		    row_field_name(layout->at[i]));
 	}
-	tell(c, c->line, 0, text);
+	(void)tsv_wrong(&rows->tsv, rows->tsv.line_at, "%s", text);
 }
 
-/* One line, from line_at to end: false where memory is short. */
+/* One line: false where memory is short. */
 static bool
-take_line(struct checker *c, const char *end)
+take_line(struct rows *rows, struct str line)
 {
-	const struct row_layout *layout = c->rows->layout;
+	const struct row_layout *layout = rows->layout;
 	struct str fields[ROW_FIELDS];
 	struct row_problem problem;
 	struct row *row;
-	uint32_t count, i;
-	char text[320];
+	uint32_t count = tsv_split(line, fields, layout->count), i;
 
-	if (end > c->line_at && end[-1] == '\r')
-		end--;
-	if (end == c->line_at)
-		return true; /* an empty line is no row */
-	/* No legal row is longer; and a field's length must fit its type. */
-	if (end - c->line_at > LINE_MAX_LEN) {
-		tell(c, c->line, 0, "the row is too long");
-		return true;
-	}
-	count = split(c->line_at, end, fields, layout->count);
-	if (c->line == 1 && is_heading(layout, fields, count))
+	if (rows->tsv.line == 1 && is_heading(layout, fields, count))
 		return true;
 	if (count < layout->count - 1 || count > layout->count) {
-		tell_columns(c, count < layout->count);
+		tell_columns(rows, count < layout->count);
 		return true;
 	}
-	row = rows_add(c->rows);
+	row = rows_add(rows);
 	if (row == NULL)
 		return false;
-	row->line = c->line;
+	row->line = rows->tsv.line;
 	for (i = 0; i < count; i++)
 		row->fields[layout->at[i]] = fields[i];
-	if (row_check(c->rows, row, &problem))
-		return true;
-	(void)snprintf(text, sizeof(text), "%s: %s",
-	    row_field_name(problem.field), problem.text);
-	tell(c, c->line, (size_t)(row->fields[problem.field].at - c->line_at),
-	    text);
+	if (!row_check(rows, row, &problem))
+		(void)tsv_wrong(&rows->tsv, row->fields[problem.field].at,
+		    "%s: %s", row_field_name(problem.field), problem.text);
 	return true;
 }
 
@@ -334,14 +255,12 @@ same_values(const struct row *a, const struct row *b)
 
 /* False where memory is short. */
 static bool
-check_repeats(struct checker *c)
+check_repeats(struct rows *rows)
 {
-	struct rows *rows = c->rows;
 	bool by_id = has_column(rows->layout, ROW_ID);
 	struct hash_key hash_key;
 	struct table table;
 	uint32_t i, first;
-	char text[128];
 
 	digest_random(&hash_key, sizeof(hash_key));
 	if (table_init(&table, rows->count, &hash_key,
@@ -360,11 +279,12 @@ check_repeats(struct checker *c)
 		}
 		if (same_values(row, &rows->at[first]))
 			continue;
-		(void)snprintf(text, sizeof(text),
+		rows->tsv.line = row->line;
+		rows->tsv.line_at = row->fields[rows->layout->at[0]].at;
+		(void)tsv_wrong(&rows->tsv, rows->tsv.line_at,
 		    "%s: line %u has it with other values",
 		    row_field_name(by_id ? ROW_ID : ROW_NAME),
 		    (unsigned)rows->at[first].line);
-		tell(c, row->line, 0, text);
 	}
 	table_free(&table);
 	return true;
@@ -372,74 +292,33 @@ check_repeats(struct checker *c)
 
 /* ---- The whole ---- */
 
-static int
-read_all(struct rows *rows)
-{
-	size_t room = 0;
-	ssize_t got;
-
-	for (;;) {
-		if (rows->len == ROWS_FILE_MAX)
-			return errno = EFBIG, -1;
-		if (rows->len == room) {
-			char *text;
-
-			room = room > 0 ? 2 * room : READ_CHUNK;
-			text = realloc(rows->text, room);
-			if (text == NULL)
-				return -1;
-			rows->text = text;
-		}
-		got = read(
-		    STDIN_FILENO, rows->text + rows->len, room - rows->len);
-		if (got == -1 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			return (int)got;
-		rows->len += (size_t)got;
-	}
-}
-
 static bool
-take_lines(struct checker *c)
+take_lines(struct rows *rows)
 {
-	struct rows *rows = c->rows;
-	const char *at = rows->text, *end = rows->text + rows->len, *newline;
+	struct str line;
 
-	for (; at < end; at = newline < end ? newline + 1 : end) {
-		newline = memchr(at, '\n', (size_t)(end - at));
-		if (newline == NULL)
-			newline = end;
-		c->line++;
-		c->line_at = at;
-		if (rows->count == ROWS_MAX) {
-			tell(c, c->line, 0, "more than a million rows");
-			return true;
-		}
-		if (!take_line(c, newline))
+	tsv_begin(&rows->tsv);
+	while (tsv_next(&rows->tsv, &line)) {
+		if (rows->count == TSV_ROWS_MAX)
+			return !tsv_wrong(&rows->tsv, line.at,
+			    "more than %u rows", TSV_ROWS_MAX);
+		if (!take_line(rows, line))
 			return false;
 	}
-	return c->told > 0 || rows->count < 2 || check_repeats(c);
+	return rows->tsv.wrong > 0 || rows->count < 2 || check_repeats(rows);
 }
 
 int
 rows_read(struct rows *rows)
 {
-	struct checker c = {.rows = rows};
-
-	if (read_all(rows) == -1) {
-		warn("%s", FILE_NAME);
+	rows->tsv.name = "(stdin)";
+	if (tsv_read(&rows->tsv, STDIN_FILENO) == -1) {
+		warn("%s", rows->tsv.name);
 		return EXIT_DATA;
 	}
-	if (!take_lines(&c)) {
+	if (!take_lines(rows)) {
 		warnx("out of memory");
 		return EXIT_OSERR;
 	}
-	if (c.told > ROWS_TOLD_MAX)
-		warnx("%s: and %u more", FILE_NAME,
-		    (unsigned)(c.told - ROWS_TOLD_MAX));
-	if (c.told == 0)
-		return EXIT_OK;
-	warnx("%s: nothing was sent", FILE_NAME);
-	return EXIT_DATA;
+	return tsv_end(&rows->tsv);
 }

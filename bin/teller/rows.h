@@ -10,11 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "client/tsv.h"
 #include "wire/msg.h"
-
-#define ROWS_MAX 1000000u
-#define ROWS_FILE_MAX ((size_t)1 << 30)
-#define KEY_TEXT_MAX 1024 /* octets of --key TEXT */
 
 enum row_field {
 	ROW_ID,
@@ -52,8 +49,7 @@ struct row {
 struct rows {
 	const struct row_layout *layout;
 	struct str bank; /* for key:TEXT */
-	char *text;      /* owned */
-	size_t len;
+	struct tsv tsv;
 	struct row *at; /* owned */
 	uint32_t count, room;
 };
@@ -72,10 +68,9 @@ bool row_check(const struct rows *, struct row *, struct row_problem *problem);
 
 /*
  * Reads standard input and checks it: EXIT_OK, or EXIT_DATA having named
- * FILE:LINE:COLUMN of what is wrong (of the first ROWS_TOLD_MAX rows). A first
- * line of the columns' names is a heading.
+ * FILE:LINE:COLUMN of what is wrong. A first line of the columns' names is a
+ * heading.
  */
-#define ROWS_TOLD_MAX 20
 int rows_read(struct rows *);
 void rows_free(struct rows *);
 

@@ -750,6 +750,26 @@ conn_peer(const struct conn *c)
 }
 
 const char *
+conn_end_text(enum conn_end why)
+{
+	switch (why) {
+	case CONN_END_CLOSED:
+		return "closed by us";
+	case CONN_END_EOF:
+		return "closed by the peer";
+	case CONN_END_ERROR:
+		return "broken";
+	case CONN_END_HANDSHAKE:
+		return "TLS handshake failed";
+	case CONN_END_TIMEOUT:
+		return "connecting took too long";
+	case CONN_END_OVERFLOW:
+		return "the peer does not read what we send";
+	}
+	return "";
+}
+
+const char *
 conn_address(const struct conn *c)
 {
 	return c->text;

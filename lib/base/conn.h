@@ -32,6 +32,7 @@ enum conn_end {
 	CONN_END_TIMEOUT,   /* connect or handshake took too long */
 	CONN_END_OVERFLOW,  /* out_max reached */
 };
+const char *conn_end_text(enum conn_end); /* "closed by the peer" */
 
 struct conn_ops {
 	/* Handshake done (plain sockets: at once, from the first turn). */

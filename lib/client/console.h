@@ -89,8 +89,6 @@ int console_unknown(const struct console *, const char *message,
 
 /* ---- Values: EXIT_OK, or EXIT_USAGE having said why ---- */
 
-/* A UUID in either case, as people paste them; says nothing. */
-bool console_id_parse(struct id *, struct str text);
 int console_id(const struct console *, const char *text, struct id *);
 /* An account of the bank; system: ":equity.CUR" and so on, too. */
 int console_account(const struct console *, const char *text, bool system);

@@ -1,6 +1,7 @@
 #include "client/ids.h"
 
 #include <bsd/stdlib.h>
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,6 +14,42 @@
 #include "base/digest.h"
 #include "base/file.h"
 #include "client/config.h"
+#include "wire/msg.h"
+
+bool
+ids_parse(struct id *id, struct str text)
+{
+	char lower[ID_TEXT_LEN];
+
+	if (text.len != sizeof(lower))
+		return false;
+	for (uint32_t i = 0; i < text.len; i++)
+		lower[i] = (char)tolower((unsigned char)text.at[i]);
+	return id_parse(id, (struct str){lower, sizeof(lower)});
+}
+
+bool
+ids_key_valid(struct str key)
+{
+	return key.len >= 1 && key.len <= IDS_KEY_MAX && text_valid(key);
+}
+
+const char *
+ids_parse_field(struct id *id, struct str text, struct str scope)
+{
+	struct str key;
+
+	if (ids_parse(id, text))
+		return NULL;
+	if (text.len <= 4 || memcmp(text.at, "key:", 4) != 0)
+		return "is neither a UUID nor key:TEXT";
+	key = (struct str){text.at + 4, text.len - 4};
+	if (!ids_key_valid(key))
+		return "has more than 1024 octets, or is not UTF-8 text "
+		       "without control characters";
+	*id = id_from_key(scope, key);
+	return NULL;
+}
 
 void
 ids_init(struct ids *ids, const struct tls_identity *self)

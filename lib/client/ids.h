@@ -1,5 +1,7 @@
 /*
- * New payment ids for a client: a timestamp-free, Snowflake-like generator laid
+ * Payment ids for a client: as people and files write them, and new ones.
+ *
+ * New ones: a timestamp-free, Snowflake-like generator laid
  * out as a UUIDv8 (wire/id.h). The node is the first 48 bits of the SHA-256 of
  * the client's certificate; the counter lies in the file `ids` of the state
  * directory and is raised, flushed, before a number from it is used, under a
@@ -11,10 +13,22 @@
 #ifndef STRIFE_CLIENT_IDS_H
 #define STRIFE_CLIENT_IDS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/tls.h"
 #include "wire/id.h"
+
+/* A UUID in either case, as people paste them. */
+bool ids_parse(struct id *, struct str text);
+/* Is this a legal TEXT of --key and key:TEXT? */
+#define IDS_KEY_MAX 1024 /* octets */
+bool ids_key_valid(struct str key);
+/*
+ * A row's id, a UUID or key:TEXT; scope is who a key belongs to. NULL, or what
+ * is wrong, to follow the text itself.
+ */
+const char *ids_parse_field(struct id *, struct str text, struct str scope);
 
 struct ids {
 	uint8_t node[6];

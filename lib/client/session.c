@@ -159,7 +159,7 @@ early_end(enum conn_end why, const char *text)
 }
 
 static const char *
-conn_end_text(struct session *s, enum conn_end why)
+why_it_ended(struct session *s, enum conn_end why)
 {
 	const char *text = conn_error(s->conn);
 
@@ -206,7 +206,7 @@ conn_went_down(void *ctx, struct conn *conn, enum conn_end why)
 
 	(void)conn;
 	if (s->state != SESSION_CLOSING) {
-		const char *text = conn_end_text(s, why);
+		const char *text = why_it_ended(s, why);
 
 		end = was_ready ? SESSION_END_LOST : early_end(why, text);
 		set_why(s, "%s: %s", session_address(s), text);

@@ -51,37 +51,6 @@ answer_held(struct payment *p, struct actions *actions)
 	msg_set_i64(m, KEY_time, p->decided_us);
 }
 
-static const char *
-reason_words(enum code reason)
-{
-	switch ((int)reason) {
-	case CODE_INSUFFICIENT_FUNDS:
-		return "the payer's account has too little available";
-	case CODE_NO_SUCH_ACCOUNT:
-		return "no such account at that bank";
-	case CODE_ACCOUNT_CLOSED:
-		return "an account is closed";
-	case CODE_ACCOUNT_FROZEN:
-		return "an account is frozen";
-	case CODE_CURRENCY_MISMATCH:
-		return "an account is kept in another currency";
-	case CODE_SAME_ACCOUNT:
-		return "payer and payee are the same account";
-	case CODE_LIMIT_EXCEEDED:
-		return "a balance would pass its limit";
-	case CODE_BANK_UNAVAILABLE:
-		return "the bank is away; the same id may be sent again";
-	case CODE_BANK_TIMEOUT:
-		return "a bank did not vote in time; the same id may be sent "
-		       "again";
-	case CODE_ALREADY_EXISTS:
-		return "this id was committed through another gateway";
-	case CODE_ID_REUSED:
-		return "a bank knows this id with another payload";
-	}
-	return "not carried out";
-}
-
 static void
 answer_aborted(struct payment *p, enum code reason, const char *bank,
     struct actions *actions)
@@ -90,7 +59,7 @@ answer_aborted(struct payment *p, enum code reason, const char *bank,
 
 	if (p->asker.peer.slot == PEER_NONE.slot)
 		return;
-	emit_error(actions, &p->asker, reason, reason_words(reason));
+	emit_error(actions, &p->asker, reason, code_words(reason));
 	m = &actions->at[actions->count - 1].msg;
 	msg_set_id(m, KEY_id, &p->id);
 	msg_set_str(m, KEY_state,
@@ -188,6 +157,7 @@ decide_commit(struct coord *c, struct payment *p, struct actions *actions)
 	msg_set_id(m, KEY_id, &p->id);
 	msg_set_str(m, KEY_branches, write_branches(c, p));
 	msg_set_str(m, KEY_proofs, write_proofs(c, p));
+	msg_set_u64(m, KEY_attempts, p->attempts);
 	msg_set_jpos(m, KEY_received, p->received);
 }
 

@@ -67,6 +67,7 @@ fill_free_lists(struct coord *c)
 	TAILQ_INIT(&c->expiring);
 	TAILQ_INIT(&c->retry);
 	TAILQ_INIT(&c->busy);
+	TAILQ_INIT(&c->relays);
 	STAILQ_INIT(&c->free_aborts);
 	for (uint32_t i = 0; i < DELAY_CLASSES; i++)
 		TAILQ_INIT(&c->delayed[i]);
@@ -93,7 +94,7 @@ coord_new(const struct coord_conf *conf)
 	c->pool_max = conf->in_flight_max + conf->held_max + TOMBSTONES_MAX;
 	c->replaying = true;
 	c->room = true;
-	c->truncated = conf->truncated;
+	c->truncated = conf->truncated || conf->restored;
 	if (!take_memory(c)) {
 		coord_free(c);
 		return NULL;
@@ -189,6 +190,19 @@ asker_of(const struct event *ev)
 
 /* ---- Events ---- */
 
+/*
+ * The epochs behind a copy may have been used by what was lost, and a branch is
+ * never used twice: the clock's seconds are beyond any epoch that counted
+ * starts.
+ */
+static uint64_t
+next_epoch(const struct coord *c)
+{
+	uint64_t seconds = (uint64_t)(c->wall_us / US_PER_SECOND);
+
+	return c->conf.restored && seconds > c->epoch ? seconds : c->epoch + 1;
+}
+
 static void
 replayed(struct coord *c, struct actions *actions)
 {
@@ -196,7 +210,7 @@ replayed(struct coord *c, struct actions *actions)
 
 	c->replaying = false;
 	msg_init(&a->msg, MSG_REQUEST, VERB_GATEWAY_JOURNAL_BOOT, "0");
-	msg_set_u64(&a->msg, KEY_epoch, c->epoch + 1);
+	msg_set_u64(&a->msg, KEY_epoch, next_epoch(c));
 	msg_set_str(&a->msg, KEY_agent, str_from(c->conf.agent));
 	/* For good: what was lost is not found by starting once more. */
 	if (c->truncated)
@@ -267,7 +281,9 @@ coord_step(struct coord *c, const struct event *ev, struct actions *actions)
 int64_t
 coord_next_ns(const struct coord *c)
 {
-	return attempt_next_ns(c);
+	int64_t attempts_ns = attempt_next_ns(c), links_ns = links_next_ns(c);
+
+	return attempts_ns < links_ns ? attempts_ns : links_ns;
 }
 
 bool
@@ -286,6 +302,13 @@ void
 coord_set_truncated(struct coord *c)
 {
 	c->truncated = true;
+}
+
+void
+coord_set_restored(struct coord *c)
+{
+	c->truncated = true;
+	c->conf.restored = true;
 }
 
 void

@@ -32,6 +32,7 @@ struct coord_conf {
 	uint64_t remembered_max;
 	int64_t prepare_timeout_ns, held_expiry_ns;
 	bool truncated; /* this start cut the journal, or was told --restored */
+	bool restored;  /* told --restored: epochs may have been used already */
 	struct hash_key key;
 };
 
@@ -57,8 +58,12 @@ int64_t coord_next_ns(const struct coord *); /* nearest deadline */
 bool coord_more(const struct coord *);       /* paced work left: EV_TICK */
 
 uint64_t coord_epoch(const struct coord *);
-/* Called once the truncation of this start is known, before EV_REPLAYED. */
+/* Has this bank been asked for it under this tag, and not yet answered? */
+bool
+coord_awaits(const struct coord *, struct str bank, enum verb, const char *tag);
+/* Once it is known what this start had to do, before EV_REPLAYED. */
 void coord_set_truncated(struct coord *);
+void coord_set_restored(struct coord *); /* truncated, too */
 
 /* ---- For tests, the simulator and STATS ---- */
 struct coord_counts {

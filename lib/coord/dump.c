@@ -22,6 +22,25 @@ dump_bank(
 	row(ctx, text);
 }
 
+/*
+ * The bound bank with the next name. A bank that was refused before it was ever
+ * bound has a place that a replay does not know, so places are no order.
+ */
+static const struct bank *
+bank_after(const struct coord *c, const char *name)
+{
+	const struct bank *next = NULL;
+
+	for (uint32_t i = 0; i < c->bank_count; i++) {
+		const struct bank *b = &c->banks[i];
+
+		if (b->bound && strcmp(b->name, name) > 0 &&
+		    (next == NULL || strcmp(b->name, next->name) < 0))
+			next = b;
+	}
+	return next;
+}
+
 /* What a restart would leave of a payment: an undecided one is gone. */
 static const char *
 durable_state(const struct payment *p)
@@ -78,6 +97,7 @@ coord_dump(
     const struct coord *c, void (*row)(void *ctx, const char *text), void *ctx)
 {
 	const struct payment **all = calloc(c->pool_max, sizeof(const void *));
+	const struct bank *bank;
 	uint32_t count = 0;
 	char text[128];
 
@@ -85,9 +105,9 @@ coord_dump(
 	snprintf(text, sizeof(text), "epoch %" PRIu64 " remembered %" PRIu64,
 	    c->epoch, id_index_count(c->ids));
 	row(ctx, text);
-	for (uint32_t i = 0; i < c->bank_count; i++)
-		if (c->banks[i].bound)
-			dump_bank(&c->banks[i], row, ctx);
+	for (bank = bank_after(c, ""); bank != NULL;
+	     bank = bank_after(c, bank->name))
+		dump_bank(bank, row, ctx);
 	for (uint32_t i = 0; i < c->pool_max; i++)
 		if (durable_state(&c->pool[i]) != NULL)
 			all[count++] = &c->pool[i];

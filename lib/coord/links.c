@@ -147,14 +147,36 @@ request_take(struct coord *c, struct bank *b, enum verb verb)
 	return r;
 }
 
+/* Nobody waits for it any longer, or it has come. */
 static void
-request_give(struct bank *b, struct request *r)
+request_forget_asker(struct coord *c, struct request *r)
+{
+	if (r->asker.peer.slot == PEER_NONE.slot)
+		return;
+	TAILQ_REMOVE(&c->relays, r, relayed);
+	r->asker.peer = PEER_NONE;
+}
+
+static void
+request_give(struct coord *c, struct bank *b, struct request *r)
 {
 	CHECK(r->verb != VERB_UNKNOWN && b->unanswered > 0);
+	request_forget_asker(c, r);
 	r->verb = VERB_UNKNOWN;
 	r->next_free = b->free_request;
 	b->free_request = (uint32_t)(r - b->requests);
 	b->unanswered--;
+}
+
+/* A row of its answer came: it has its whole time again. */
+static void
+request_goes_on(struct coord *c, struct request *r)
+{
+	if (r->asker.peer.slot == PEER_NONE.slot)
+		return;
+	TAILQ_REMOVE(&c->relays, r, relayed);
+	r->sent_ns = c->mono_ns;
+	TAILQ_INSERT_TAIL(&c->relays, r, relayed);
 }
 
 static void
@@ -375,6 +397,7 @@ link_relay(struct coord *c, const struct event *ev, struct bank *b,
 	}
 	r = request_take(c, b, verb);
 	r->asker = asker;
+	TAILQ_INSERT_TAIL(&c->relays, r, relayed);
 	m = emit_request(c, b, r, actions);
 	if (verb == ev->msg->verb) {
 		m->have = ev->msg->have;
@@ -437,6 +460,51 @@ link_break(struct coord *c, struct bank *b)
 }
 
 static void
+append_loss(const struct bank *b, const struct id *journal, bool lost,
+    struct actions *actions)
+{
+	struct msg *r = &emit(actions, AC_APPEND)->msg;
+
+	msg_init(r, MSG_REQUEST, VERB_GATEWAY_JOURNAL_BANK, "0");
+	msg_set_str(r, KEY_bank, str_from(b->name));
+	msg_set_id(r, KEY_journal, journal);
+	msg_set_u64(r, KEY_restored, lost ? 1 : 0);
+}
+
+/*
+ * A bank was told of a record that we do not have: decisions are missing here,
+ * and every later start has to know, for the bank may register then after one
+ * that asks RESOLVE.
+ */
+static void
+note_loss(struct coord *c, const struct bank *b, const struct event *ev,
+    struct actions *actions)
+{
+	if (c->truncated)
+		return;
+	c->truncated = true;
+	/* Once in the life of a journal, so the reserve has room for it. */
+	append_loss(b, &ev->msg->v[KEY_journal].id, true, actions);
+}
+
+/*
+ * Every bank has told what it knows since this start, or an operator answered
+ * for it: what was lost has been found, and RESOLVE is answered as ever.
+ */
+void
+links_loss_over(struct coord *c, struct bank *b, struct actions *actions)
+{
+	if (!c->truncated)
+		return;
+	for (uint32_t i = 0; i < c->bank_count; i++)
+		if (c->banks[i].bound && !c->banks[i].registered &&
+		    !c->banks[i].waived)
+			return;
+	c->truncated = false;
+	append_loss(b, &b->journal, false, actions);
+}
+
+static void
 link_up(struct coord *c, struct bank *b, struct actions *actions)
 {
 	struct asker asker = {.peer = b->new_peer, .verb = VERB_UP_REGISTER};
@@ -463,6 +531,7 @@ link_up(struct coord *c, struct bank *b, struct actions *actions)
 		payment_set_timer(c, p, &c->retry, 0);
 	bank_wake(c, b);
 	emit_log(actions, ACTION_INFO, NULL, "bank %s registered", b->name);
+	links_loss_over(c, b, actions);
 }
 
 /* One piece of settling a link that broke; DOWN (or UP anew) after the last. */
@@ -479,6 +548,7 @@ settle(struct coord *c, struct bank *b, struct actions *actions)
 	}
 	for (uint32_t n = 0; n < SETTLE_SLOTS; n++) {
 		struct request *r;
+		struct asker asker;
 
 		if (b->break_at == c->conf.window_max) {
 			b->state = BANK_DOWN;
@@ -487,19 +557,46 @@ settle(struct coord *c, struct bank *b, struct actions *actions)
 		r = &b->requests[b->break_at++];
 		if (r->verb == VERB_UNKNOWN)
 			continue;
-		request_give(b, r);
-		if (r->asker.peer.slot != PEER_NONE.slot) {
-			emit_error(actions, &r->asker, CODE_BANK_UNAVAILABLE,
+		asker = r->asker;
+		request_give(c, b, r);
+		if (asker.peer.slot != PEER_NONE.slot) {
+			emit_error(actions, &asker, CODE_BANK_UNAVAILABLE,
 			    "the bank's connection broke");
 			return;
 		}
 	}
 }
 
+int64_t
+links_next_ns(const struct coord *c)
+{
+	const struct request *r = TAILQ_FIRST(&c->relays);
+
+	return r == NULL ? INT64_MAX : r->sent_ns + c->conf.prepare_timeout_ns;
+}
+
+static bool
+relay_is_late(const struct coord *c)
+{
+	return links_next_ns(c) <= c->mono_ns;
+}
+
 bool
 links_more(const struct coord *c)
 {
-	return !TAILQ_EMPTY(&c->busy);
+	return !TAILQ_EMPTY(&c->busy) || relay_is_late(c);
+}
+
+/* A bank that is there and does not answer: its asker waits no longer. */
+static void
+relay_time_out(struct coord *c, struct actions *actions)
+{
+	struct request *r = TAILQ_FIRST(&c->relays);
+	struct asker asker = r->asker;
+
+	request_forget_asker(c, r);
+	emit_error(actions, &asker, CODE_BANK_TIMEOUT,
+	    "the bank did not answer in time");
 }
 
 static void
@@ -532,6 +629,10 @@ links_tick(struct coord *c, struct actions *actions)
 {
 	struct bank *b = TAILQ_FIRST(&c->busy);
 
+	if (relay_is_late(c)) {
+		relay_time_out(c, actions);
+		return true;
+	}
 	if (b == NULL)
 		return false;
 	TAILQ_REMOVE(&c->busy, b, busy);
@@ -576,41 +677,28 @@ close_peer(struct peer peer, struct actions *actions, const char *why)
 /* ---- REGISTER ---- */
 
 static void
-fence(struct bank *b, const struct event *ev, struct actions *actions,
-    const char *what)
+fence(struct coord *c, struct bank *b, const struct event *ev,
+    struct actions *actions, const char *what)
 {
 	struct asker asker = asker_of(ev);
+	struct msg *m;
 
 	b->fenced = true;
+	if (b->state == BANK_DOWN)
+		b->since_us = c->wall_us;
 	emit_error(actions, &asker, CODE_FENCED, what);
+	/* Of its own journal: so it can see for itself what it has lost. */
+	if (id_eq(&b->journal, &ev->msg->v[KEY_journal].id) &&
+	    b->proven_seq > 0) {
+		m = &actions->at[actions->count - 1].msg;
+		msg_set_u64(m, KEY_proven_seq, b->proven_seq);
+		msg_set_check(m, KEY_proven_check, &b->proven_check);
+	}
 	emit_log(actions, ACTION_CRIT, NULL,
 	    "FENCED: bank %s: %s; restore the right journal, or let an "
 	    "operator decide: strife-ctl waive or rebind",
 	    b->name, what);
 	close_peer(ev->peer, actions, "fenced");
-}
-
-/*
- * A bank was told of a record that we do not have: decisions are missing here,
- * and every later start has to know, for the bank may register then after one
- * that asks RESOLVE.
- */
-static void
-note_loss(struct coord *c, const struct bank *b, const struct event *ev,
-    struct actions *actions)
-{
-	struct msg *r;
-
-	if (c->truncated)
-		return;
-	c->truncated = true;
-	if (!c->room)
-		return;
-	r = &emit(actions, AC_APPEND)->msg;
-	msg_init(r, MSG_REQUEST, VERB_GATEWAY_JOURNAL_BANK, "0");
-	msg_set_str(r, KEY_bank, str_from(b->name));
-	msg_set_id(r, KEY_journal, &ev->msg->v[KEY_journal].id);
-	msg_set_u64(r, KEY_restored, 1);
 }
 
 /* Has somebody lost part of a journal, or do two run at once? */
@@ -620,21 +708,23 @@ is_fenced(struct coord *c, struct bank *b, const struct event *ev,
 {
 	const struct msg *m = ev->msg;
 
-	if (ev->proof == PROOF_BAD)
-		note_loss(c, b, ev, actions);
 	if (ev->proof == PROOF_BAD && !b->waived) {
-		fence(b, ev, actions,
+		note_loss(c, b, ev, actions);
+		/* What it knows is what we lost: nobody may go on without it.
+		 */
+		b->registered = false;
+		fence(c, b, ev, actions,
 		    "it was told of a record that this gateway's journal "
 		    "does not have");
 		return true;
 	}
 	if (b->bound && !id_eq(&b->journal, &m->v[KEY_journal].id)) {
-		fence(b, ev, actions,
+		fence(c, b, ev, actions,
 		    "its journal is not the one it is bound to");
 		return true;
 	}
 	if (m->v[KEY_seq].u64 < b->proven_seq) {
-		fence(b, ev, actions,
+		fence(c, b, ev, actions,
 		    "its journal ends before a record it has proven");
 		return true;
 	}
@@ -760,13 +850,17 @@ resolve_unknown(
 		resolve_answer(c, ev, actions, "wait");
 		return;
 	}
-	/* A copy counts epochs again that the lost journal has used already. */
-	if (c->truncated && at != NULL) {
+	/*
+	 * A payment was never begun before both of its banks were bound, so a
+	 * bank that is not known is one more thing that was lost.
+	 */
+	if (at != NULL) {
 		struct str name = {
 		    at + 1, peer.len - (uint32_t)(at + 1 - peer.at)};
 
 		other = bank_find(c, name);
-		if (other == NULL || (!other->registered && !other->waived)) {
+		if (other == NULL || !other->bound ||
+		    (c->truncated && !other->registered && !other->waived)) {
 			resolve_answer(c, ev, actions, "wait");
 			return;
 		}
@@ -799,6 +893,29 @@ links_resolve_found(struct coord *c, const struct event *ev,
 	resolve_unknown(c, ev, actions);
 }
 
+static bool
+has_branch_of_another(const struct legs *legs, const struct event *ev)
+{
+	struct branch branch = ev->msg->v[KEY_branch].branch;
+	const struct leg *leg;
+
+	TAILQ_FOREACH (leg, legs, entry)
+		if (leg->epoch == branch.epoch &&
+		    leg->counter == branch.counter)
+			return !id_eq(
+			    &leg->payment->id, &ev->msg->v[KEY_id].id);
+	return false;
+}
+
+/* Is this open branch one of another id? At most per_bank_max are looked at. */
+static bool
+is_of_another(const struct bank *b, const struct event *ev)
+{
+	return has_branch_of_another(&b->asked, ev) ||
+	    has_branch_of_another(&b->commits, ev) ||
+	    has_branch_of_another(&b->committing, ev);
+}
+
 static void
 links_resolve(struct coord *c, const struct event *ev, struct bank *b,
     struct actions *actions)
@@ -812,6 +929,11 @@ links_resolve(struct coord *c, const struct event *ev, struct bank *b,
 		    "the branch is another gateway's");
 		return;
 	}
+	if (is_of_another(b, ev)) {
+		emit_error(actions, &asker, CODE_FORBIDDEN,
+		    "the branch is another payment's");
+		return;
+	}
 	p = payment_find(c, &ev->msg->v[KEY_id].id);
 	if (p == NULL) {
 		payments_request(c, ev, actions); /* reads what is remembered */
@@ -820,9 +942,14 @@ links_resolve(struct coord *c, const struct event *ev, struct bank *b,
 	for (uint32_t i = 0; i < p->legs; i++) {
 		const struct leg *leg = &p->leg[i];
 
-		if (leg->bank != b || leg->epoch != branch.epoch ||
+		if (leg->epoch != branch.epoch ||
 		    leg->counter != branch.counter)
 			continue;
+		if (leg->bank != b) {
+			emit_error(actions, &asker, CODE_FORBIDDEN,
+			    "the branch is another bank's");
+			return;
+		}
 		if (p->state == PAYMENT_COMMITTED) {
 			resolve_commit(
 			    c, ev, actions, p->decided.seq, &p->decided_check);
@@ -1028,24 +1155,46 @@ on_abort(struct bank *b, struct request *r, const struct event *ev,
 	}
 }
 
+/* The request that a reply with this tag answers, or NULL. */
+static struct request *
+request_find(const struct coord *c, const struct bank *b, enum verb verb,
+    const char *tag)
+{
+	struct request *r;
+	uint64_t number;
+
+	if (!tag_number(tag, &number))
+		return NULL;
+	r = &b->requests[number % c->conf.window_max];
+	return r->verb == verb && r->number == number ? r : NULL;
+}
+
+bool
+coord_awaits(
+    const struct coord *c, struct str bank, enum verb verb, const char *tag)
+{
+	const struct bank *b = bank_find(c, bank);
+
+	return b != NULL && request_find(c, b, verb, tag) != NULL;
+}
+
 static void
 links_reply(struct coord *c, const struct event *ev, struct bank *b,
     struct actions *actions)
 {
-	struct request *r, copy;
-	uint64_t number;
+	struct request *r = request_find(c, b, ev->msg->verb, ev->msg->tag);
+	struct request copy;
 
-	if (ev->msg->word == MSG_EVENT || !tag_number(ev->msg->tag, &number))
-		return;
-	r = &b->requests[number % c->conf.window_max];
-	if (r->verb != ev->msg->verb || r->number != number)
+	if (ev->msg->word == MSG_EVENT || r == NULL)
 		return; /* a reply to no request */
 	if (r->asker.peer.slot != PEER_NONE.slot)
 		relay_back(ev, b, r, actions);
-	if (ev->msg->word == MSG_ROW)
+	if (ev->msg->word == MSG_ROW) {
+		request_goes_on(c, r);
 		return;
+	}
 	copy = *r;
-	request_give(b, r);
+	request_give(c, b, r);
 	b->rtt_ns = c->mono_ns - copy.sent_ns;
 	switch ((int)copy.verb) {
 	case VERB_DOWN_PREPARE:

@@ -233,7 +233,7 @@ lists_request(struct coord *c, const struct event *ev, struct actions *actions)
 static const char *
 bank_state_text(const struct bank *b)
 {
-	if (b->stopped || b->fenced)
+	if (b->stopped || (b->fenced && b->state != BANK_UP))
 		return "fenced";
 	return b->state == BANK_UP ? "up" : "down";
 }

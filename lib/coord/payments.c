@@ -382,6 +382,14 @@ status_live(struct coord *c, const struct payment *p, const struct event *ev,
 		msg_set_str(m, KEY_pending, str_from(c->pending));
 }
 
+/* A bank has told that this id was committed through another gateway. */
+static bool
+is_committed(const struct lookup *l)
+{
+	return l->state == REMEMBERED_COMMITTED ||
+	    l->reason == CODE_ALREADY_EXISTS;
+}
+
 /* payload: the RECEIVED record, NULL for a tombstone that never had one. */
 static void
 status_ended(const struct lookup *found, const struct msg *payload,
@@ -392,10 +400,9 @@ status_ended(const struct lookup *found, const struct msg *payload,
 
 	msg_set_id(m, KEY_id, &ev->msg->v[KEY_id].id);
 	msg_set_str(m, KEY_state,
-	    found->state == REMEMBERED_COMMITTED ? STR("committed")
-						 : STR("aborted"));
+	    is_committed(found) ? STR("committed") : STR("aborted"));
 	msg_set_i64(m, KEY_time, found->time_us);
-	if (found->state != REMEMBERED_COMMITTED)
+	if (!is_committed(found))
 		msg_set_u64(m, KEY_reason, found->reason);
 	if (found->seq > 0)
 		msg_set_u64(m, KEY_seq, found->seq);
@@ -452,7 +459,7 @@ found_ended(struct coord *c, const struct event *ev, const struct msg *payload,
 		    (payload != NULL && l->reason != CODE_CANCELLED &&
 			!same_payload_as_record(payload, ev->msg)))
 			answer_reused(ev, actions);
-		else if (l->state == REMEMBERED_COMMITTED)
+		else if (is_committed(l))
 			answer_exists_committed(
 			    ev, actions, l->seq, l->time_us);
 		else if (l->state == REMEMBERED_FINAL)
@@ -463,7 +470,7 @@ found_ended(struct coord *c, const struct event *ev, const struct msg *payload,
 	case VERB_CLIENT_CANCEL:
 		if (!mine)
 			answer_not_found(ev, actions);
-		else if (l->state == REMEMBERED_COMMITTED)
+		else if (is_committed(l))
 			answer_exists_committed(
 			    ev, actions, l->seq, l->time_us);
 		else if (l->state == REMEMBERED_PASSING)
@@ -518,6 +525,8 @@ note_record(struct coord *c, const struct event *ev)
 	case VERB_GATEWAY_JOURNAL_COMMIT:
 		l->seq = r->pos.seq;
 		l->check = r->check;
+		if (msg_has(m, attempts))
+			l->attempts = m->v[KEY_attempts].u64;
 		l->received = m->v[KEY_received].jpos;
 		return str_copy(
 		    l->branches, sizeof(l->branches), m->v[KEY_branches].str);

@@ -11,6 +11,7 @@
 
 #define NS_PER_US INT64_C(1000)
 #define NS_PER_SECOND INT64_C(1000000000)
+#define US_PER_SECOND INT64_C(1000000)
 /* A held payment that failed for a passing reason waits 1 s, 2 s, ... 512 s. */
 #define DELAY_CLASSES 10
 
@@ -139,6 +140,8 @@ enum bank_state {
 
 /* A request that a bank has not answered. */
 struct request {
+	TAILQ_ENTRY(request)
+	relayed;        /* where somebody waits for the answer */
 	enum verb verb; /* VERB_UNKNOWN: free */
 	uint64_t number;
 	struct id id;
@@ -150,6 +153,8 @@ struct request {
 	int64_t sent_ns;
 	uint32_t next_free;
 };
+
+TAILQ_HEAD(requests, request);
 
 struct bank {
 	char name[BANK_MAX_LEN + 1];
@@ -268,6 +273,7 @@ struct coord {
 	uint32_t bank_count;
 	struct table banks_by_name;
 	struct banks busy;
+	struct requests relays;   /* passed on and not answered, oldest first */
 	struct request *requests; /* window_max for each bank */
 	struct abort_job *aborts;
 	struct abort_jobs free_aborts;
@@ -342,6 +348,7 @@ void payment_count(struct coord *, struct payment *, bool in);
 
 /* ---- links.c: the banks' connections ---- */
 void links_message(struct coord *, const struct event *, struct actions *);
+void links_loss_over(struct coord *, struct bank *, struct actions *);
 void links_accept(struct coord *, const struct event *, struct actions *);
 void links_down(struct coord *, const struct event *, struct actions *);
 struct bank *bank_find(const struct coord *, struct str name);
@@ -364,6 +371,7 @@ void link_relay(
     struct coord *, const struct event *, struct bank *, struct actions *);
 bool links_tick(struct coord *, struct actions *);
 bool links_more(const struct coord *);
+int64_t links_next_ns(const struct coord *); /* a question's deadline */
 /* RESOLVE of an id that is not live: what the journal says. */
 void links_resolve_found(struct coord *, const struct event *,
     const struct lookup *, struct actions *);

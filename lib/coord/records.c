@@ -451,6 +451,8 @@ apply_commit(struct coord *c, const struct event *ev, struct actions *actions)
 	}
 	set_decided(p, ev->record);
 	p->reason = CODE_NONE;
+	if (msg_has(m, attempts))
+		p->attempts = m->v[KEY_attempts].u64;
 	payment_set_timer(c, p, NULL, 0);
 	c->committed++;
 	for (uint32_t i = 0; i < p->legs; i++)
@@ -587,15 +589,16 @@ apply_bank(struct coord *c, const struct event *ev, struct actions *actions)
 		refuse(ev, actions, "names one bank too many");
 		return;
 	}
-	/* It has shown that records are lost here, and was not bound by it. */
-	if (msg_has(m, restored) && m->v[KEY_restored].u64 != 0) {
-		c->truncated = true;
+	/* It has shown that records are lost here, or that no more are. */
+	if (msg_has(m, restored)) {
+		c->truncated = m->v[KEY_restored].u64 != 0;
 		return;
 	}
 	forget_proofs(c, b);
 	b->bound = true;
 	b->journal = m->v[KEY_journal].id;
 	b->bound_seq = ev->record->pos.seq;
+	b->since_us = m->v[KEY_time].i64;
 	if (msg_has(m, proven_seq) && msg_has(m, proven_check))
 		set_proven(
 		    b, m->v[KEY_proven_seq].u64, &m->v[KEY_proven_check].check);
@@ -671,8 +674,10 @@ records_apply(struct coord *c, const struct event *ev, struct actions *actions)
 			break;
 		b->waived = true;
 		b->stopped = false;
-		if (!c->replaying)
-			lists_recorded(c, ev, actions);
+		if (c->replaying)
+			break;
+		lists_recorded(c, ev, actions);
+		links_loss_over(c, b, actions);
 		break;
 	}
 }

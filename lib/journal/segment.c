@@ -393,11 +393,15 @@ new_fill(int fd, uint32_t size)
 	return segment_sync(fd);
 }
 
-/* Gives the finished file its name, durably. */
+/*
+ * Gives the finished file its name, durably; or takes the name away again, for
+ * it would stand in the way of the next try.
+ */
 static int
 new_finish(int dir_fd, uint32_t number)
 {
 	char from[SEGMENT_NAME_MAX + 24], to[SEGMENT_NAME_MAX];
+	int saved;
 
 	new_name(number, from);
 	segment_name(number, to);
@@ -408,7 +412,12 @@ new_finish(int dir_fd, uint32_t number)
 		if (renameat(dir_fd, from, dir_fd, to) != 0)
 			return -1;
 	}
-	return segment_sync(dir_fd);
+	if (segment_sync(dir_fd) == 0)
+		return 0;
+	saved = errno;
+	(void)unlinkat(dir_fd, to, 0);
+	errno = saved;
+	return -1;
 }
 
 static void

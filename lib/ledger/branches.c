@@ -318,29 +318,6 @@ prepare_books(const struct ledger *l, const struct transfer *t)
 	return limits;
 }
 
-static const char *
-refusal_text(enum code code)
-{
-	static const struct {
-		enum code code;
-		const char *text;
-	} texts[] = {
-	    {CODE_READ_ONLY, "the bank's disk is full"},
-	    {CODE_OVERLOADED, "a table of the bank is full"},
-	    {CODE_NO_SUCH_ACCOUNT, "no such account"},
-	    {CODE_ACCOUNT_CLOSED, "an account is closed"},
-	    {CODE_ACCOUNT_FROZEN, "an account is frozen"},
-	    {CODE_CURRENCY_MISMATCH, "an account has another currency"},
-	    {CODE_INSUFFICIENT_FUNDS, "the payer has not that much"},
-	    {CODE_LIMIT_EXCEEDED, "a balance would exceed the limit"},
-	};
-
-	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-		if (texts[i].code == code)
-			return texts[i].text;
-	return "refused";
-}
-
 /* The id is new, or was aborted at current.entry: may it be prepared? */
 static void
 prepare_fresh(struct ledger *l, struct actions *out)
@@ -355,7 +332,7 @@ prepare_fresh(struct ledger *l, struct actions *out)
 	if (code == CODE_NONE)
 		code = prepare_books(l, &c->t);
 	if (code != CODE_NONE) {
-		m = ledger_reply_error(l, out, code, refusal_text(code));
+		m = ledger_reply_error(l, out, code, code_words(code));
 		msg_set_id(m, KEY_id, &c->t.id);
 		return;
 	}
@@ -437,6 +414,8 @@ prepare_compare(
 	memcpy(c->kept_node, old.node, sizeof(old.node));
 	m = ledger_reply_error(
 	    l, out, CODE_ALREADY_EXISTS, "already committed");
+	/* Another gateway's client is told so: it must stay true. */
+	out->at[out->count - 1].after_seq = ledger_after(l, c->seq);
 	branch.node = text_of(c->kept_node);
 	msg_set_id(m, KEY_id, &c->t.id);
 	msg_set_branch(m, KEY_branch, branch);
@@ -659,6 +638,8 @@ reply_heuristic(struct ledger *l, struct actions *out, const char *outcome)
 					    : "");
 	m = ledger_reply_error(l, out, CODE_HEURISTIC,
 	    "an operator of the bank decided otherwise");
+	/* The gateway writes it down, so a crash must not undo it. */
+	out->at[out->count - 1].after_seq = ledger_after(l, l->current.seq);
 	msg_set_id(m, KEY_id, &l->current.t.id);
 	msg_set_str(m, KEY_outcome, text_of(outcome));
 }

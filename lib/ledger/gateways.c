@@ -334,10 +334,12 @@ ledger_gateways_register(
 	    l->gateways[index].link != LINK_REGISTERING)
 		return; /* a reply to no request */
 	g = &l->gateways[index];
-	if (event->msg->word != MSG_OK) {
+	if (event->msg->word != MSG_OK && event->proof != PROOF_BAD) {
 		register_refused(l, g, event->msg, out);
 		return;
 	}
+	/* Told in the OK, or in the ERR of a gateway that has seen it already.
+	 */
 	if (event->proof == PROOF_BAD) {
 		struct action *a;
 
@@ -372,18 +374,26 @@ resolved(struct ledger *l, struct actions *out)
 
 /* The branch that this reply is about, or NULL: it ended meanwhile. */
 static struct branch_slot *
-answered_branch(const struct ledger *l, uint32_t gateway, const struct msg *m)
+answered_branch(const struct ledger *l, uint32_t gateway, const char *tag)
 {
 	uint64_t number;
 	struct branch_slot *b;
 
-	if (!tag_number(m->tag, &number))
+	if (!tag_number(tag, &number))
 		return NULL;
 	b = &l->branches[number % l->conf.in_flight_max];
 	if (!b->used || !b->asked || b->gateway != gateway ||
 	    b->asked_number != number)
 		return NULL;
 	return b;
+}
+
+bool
+ledger_awaits(const struct ledger *l, struct peer peer, const char *tag)
+{
+	uint32_t index = ledger_gateway_of_peer(l, peer);
+
+	return index != GATEWAY_NONE && answered_branch(l, index, tag) != NULL;
 }
 
 static void
@@ -436,7 +446,7 @@ ledger_gateways_resolved(
 	g = &l->gateways[index];
 	if (g->unanswered > 0)
 		g->unanswered--;
-	b = answered_branch(l, index, event->msg);
+	b = answered_branch(l, index, event->msg->tag);
 	if (b == NULL)
 		return;
 	if (event->msg->word == MSG_OK) {

@@ -59,6 +59,8 @@ bool ledger_more(const struct ledger *);
 uint64_t ledger_boot(const struct ledger *);
 bool ledger_loaded(const struct ledger *); /* has LOADED been recorded? */
 uint32_t ledger_prepared(const struct ledger *);
+/* Was RESOLVE sent to it under this tag, and its branch not ended since? */
+bool ledger_awaits(const struct ledger *, struct peer, const char *tag);
 void ledger_set_journal(struct ledger *, const struct id *uuid);
 
 /*

@@ -331,7 +331,7 @@ entry_found(struct ledger *l, const struct record *record, struct actions *out)
 		return;
 	code = entry_check(l, &c->t);
 	if (code != CODE_NONE) {
-		m = ledger_reply_error(l, out, code, "refused");
+		m = ledger_reply_error(l, out, code, code_words(code));
 		msg_set_id(m, KEY_id, &c->t.id);
 		return;
 	}

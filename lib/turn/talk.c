@@ -30,6 +30,7 @@ talk_begin(struct talk *t, struct conn *conn)
 	t->unanswered = t->unwritten = t->heavy = 0;
 	t->barrier = false;
 	t->mute = false;
+	t->quit_tag[0] = '\0';
 	t->ended = false;
 	t->closed = false;
 }
@@ -101,6 +102,20 @@ put_line(struct talk *t, const char *line, size_t len)
 	list(t);
 }
 
+/* QUIT alone is left to be answered. */
+static void
+answer_quit(struct talk *t)
+{
+	struct msg m;
+
+	CHECK(t->unanswered == 1);
+	t->unanswered = 0;
+	msg_init(&m, MSG_OK, t->quit_verb, t->quit_tag);
+	t->quit_tag[0] = '\0';
+	talk_put(t, &m);
+	talk_end(t);
+}
+
 void
 talk_deliver(struct talk *t, struct peer peer, const char *line, size_t len)
 {
@@ -112,6 +127,8 @@ talk_deliver(struct talk *t, struct peer peer, const char *line, size_t len)
 		t->unwritten++;
 	}
 	put_line(t, line, len);
+	if (t->quit_tag[0] != '\0' && t->unanswered == 1)
+		answer_quit(t);
 }
 
 void
@@ -192,6 +209,18 @@ talk_mute(struct talk *t)
 }
 
 void
+talk_quit(struct talk *t, const struct msg *request)
+{
+	CHECK(t->quit_tag[0] == '\0' && t->unanswered > 0);
+	CHECK(
+	    str_copy(t->quit_tag, sizeof(t->quit_tag), str_from(request->tag)));
+	t->quit_verb = request->verb;
+	talk_mute(t);
+	if (t->unanswered == 1)
+		answer_quit(t);
+}
+
+void
 talk_heavy(struct talk *t)
 {
 	t->heavy++;
@@ -253,8 +282,7 @@ take_request(struct talk *t, const struct line *line)
 		t->ops->request(t->ctx, &m);
 		return;
 	case LINE_UNKNOWN_VERB:
-		talk_error(t, line->tag, CODE_UNKNOWN_VERB, STR_NONE,
-		    "no such verb here");
+		talk_error(t, line->tag, CODE_UNKNOWN_VERB, STR_NONE, NULL);
 		return;
 	case LINE_BAD_FIELD:
 		talk_error(t, line->tag, CODE_BAD_REQUEST, problem.field,
@@ -319,8 +347,7 @@ talk_input(struct talk *t, const char *octets, size_t len)
 			take_broken(t, &line, CODE_BAD_REQUEST, line.problem);
 			break;
 		case LINE_NEXT_TOO_LONG:
-			take_broken(t, &line, CODE_LINE_TOO_LONG,
-			    "a line is at most 4096 octets");
+			take_broken(t, &line, CODE_LINE_TOO_LONG, NULL);
 			break;
 		}
 	}

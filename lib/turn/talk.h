@@ -52,8 +52,11 @@ struct talk {
 	uint32_t window, heavy;
 	bool barrier; /* no line is looked at until talk_barrier(false) */
 	bool mute;    /* nor ever again */
-	bool ended;   /* nothing more is taken from or sent to it */
-	bool closed;  /* conn_close has been called */
+	/* Not "": QUIT's, to be answered once nothing else is unanswered. */
+	char quit_tag[TAG_MAX_LEN + 1];
+	enum verb quit_verb;
+	bool ended;  /* nothing more is taken from or sent to it */
+	bool closed; /* conn_close has been called */
 	uint64_t lines_in, lines_out; /* for STATS, over all connections */
 };
 
@@ -78,13 +81,16 @@ talk_is(const struct talk *t, struct peer peer)
 
 /* A line that is no counted answer (HELLO, PING, the reply to PING). */
 void talk_put(struct talk *, const struct msg *);
-/* An ERR reply to a counted request; field may be STR_NONE. */
+/* An ERR reply to a counted request; field may be STR_NONE, text NULL: the
+ * code's own words. */
 void talk_error(struct talk *, const char *tag, enum code, struct str field,
     const char *text);
 /* As long as it is set, later requests wait in the connection. */
 void talk_barrier(struct talk *, bool set);
 /* Nothing more is read; what was asked before is still answered. */
 void talk_mute(struct talk *);
+/* QUIT: as talk_mute, and when that is done, OK, and the end. */
+void talk_quit(struct talk *, const struct msg *request);
 /* The request being taken has a long answer: a few at a time are enough. */
 void talk_heavy(struct talk *);
 /* Takes nothing more; talk_after_turn closes it. */

@@ -73,7 +73,50 @@ find_missing(const struct msg *msg, const struct schema *schema,
 	return LINE_OK;
 }
 
-/* Types the line's fields by schema; one not in it is ignored if `lenient`. */
+/* The value of a field of this line, empty where there is none. */
+static struct str
+given_value(const struct line *line, enum key key)
+{
+	for (uint32_t i = 0; i < line->count; i++)
+		if (line->fields[i].key == key)
+			return line->fields[i].value;
+	return STR_NONE;
+}
+
+/* A code that a later version has added. */
+static bool
+read_other_code(
+    struct msg *msg, const struct line *line, const struct line_field *given)
+{
+	static const struct {
+		enum retry retry;
+		enum code code;
+	} others[] = {
+	    {RETRY_NEVER, CODE_OTHER_NEVER},
+	    {RETRY_LOGIN, CODE_OTHER_LOGIN},
+	    {RETRY_NEW_ID, CODE_OTHER_NEW_ID},
+	    {RETRY_SAME_ID, CODE_OTHER_SAME_ID},
+	};
+	struct str retry = given_value(line, KEY_retry);
+
+	if (given->value.len == 0 || given->value.len > WORD_MAX_LEN ||
+	    !octets_are(given->value, OCTET_UPPER))
+		return false;
+	msg->v[given->key].u64 = CODE_OTHER_SAME_ID;
+	if (given->key != KEY_code)
+		return true;
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		if (str_is(retry, retry_text(others[i].retry))) {
+			msg->v[KEY_code].u64 = others[i].code;
+			return true;
+		}
+	return false;
+}
+
+/*
+ * Types the line's fields by schema. Of a reply (`lenient`) one not in it is
+ * ignored, and a code may be one that this version does not know.
+ */
 static enum line_status
 read_fields(struct msg *msg, const struct line *line,
     const struct schema *schema, bool lenient, struct msg_problem *problem)
@@ -93,7 +136,10 @@ read_fields(struct msg *msg, const struct line *line,
 		if ((msg->have & MSG_BIT(given->key)) != 0)
 			return bad_field(problem, given->name,
 			    "%s may be given once only", key_text(given->key));
-		if (!value_read(&msg->v[given->key], field->type, given->value))
+		if (!value_read(
+			&msg->v[given->key], field->type, given->value) &&
+		    !(lenient && field->type == TYPE_CODE &&
+			read_other_code(msg, line, given)))
 			return bad_field(problem, given->name, "%s must be %s",
 			    key_text(given->key), value_legal(field->type));
 		msg->have |= MSG_BIT(given->key);
@@ -239,12 +285,12 @@ void
 msg_error(struct msg *msg, enum verb verb, const char *tag, enum code code,
     const char *text)
 {
-	struct str said = cut_text(str_from(text));
+	struct str said = text != NULL ? cut_text(str_from(text)) : STR_NONE;
 
 	CHECK(code > CODE_NONE && code < CODE_COUNT);
 	/* An answer must go out, even where its text is not fit to. */
 	if (said.len == 0 || !text_valid(said))
-		said = str_from(code_text(code));
+		said = str_from(code_words(code));
 	msg_init(msg, MSG_ERR, verb, tag);
 	msg_set_u64(msg, KEY_code, code);
 	msg_set_str(msg, KEY_retry, str_from(retry_text(code_retry(code))));

@@ -36,13 +36,27 @@ enum retry { RETRY_NEVER, RETRY_LOGIN, RETRY_NEW_ID, RETRY_SAME_ID };
 /* CODE_NONE: no error. Also the reasons of aborted and held payments. */
 enum code {
 	CODE_NONE,
-#define ERROR(code, retry) CODE_##code,
+#define ERROR(code, retry, words) CODE_##code,
 #include "wire/errors.def"
 #undef ERROR
-	CODE_COUNT
+	CODE_COUNT,
+	/*
+	 * In replies that were read, a code of a later version: what its retry=
+	 * says is all that is known of it. Never written.
+	 */
+	CODE_OTHER_NEVER = CODE_COUNT,
+	CODE_OTHER_LOGIN,
+	CODE_OTHER_NEW_ID,
+	CODE_OTHER_SAME_ID,
 };
+static inline bool
+code_is_other(enum code code)
+{
+	return code >= CODE_OTHER_NEVER;
+}
 
-const char *code_text(enum code); /* "INSUFFICIENT_FUNDS" */
+const char *code_text(enum code);  /* "INSUFFICIENT_FUNDS"; "OTHER" */
+const char *code_words(enum code); /* for people */
 bool code_parse(enum code *, struct str);
 enum retry code_retry(enum code);
 const char *retry_text(enum retry); /* "new-id" */
@@ -267,8 +281,10 @@ enum line_status
 msg_request(struct msg *, const struct line *, enum side, struct msg_problem *);
 /*
  * Types a reply to `verb` by its ok, row or error schema; fields not in it are
- * ignored, bad values are LINE_BAD_FIELD. The word must be OK, ERR, ROW
- * or EVENT, else LINE_SHAPE.
+ * ignored, bad values are LINE_BAD_FIELD. The word must be OK, ERR, ROW or
+ * EVENT, else LINE_SHAPE. A code that this version does not know is read as one
+ * of CODE_OTHER_*: an ERR's by its retry=, any reason= as SAME_ID, since asking
+ * again under the same id is always safe.
  */
 enum line_status
 msg_reply(struct msg *, const struct line *, enum verb, struct msg_problem *);
@@ -285,7 +301,7 @@ void msg_set_account(struct msg *, enum key, struct account);
 void msg_set_branch(struct msg *, enum key, struct branch);
 void msg_set_jpos(struct msg *, enum key, struct jpos);
 void msg_set_check(struct msg *, enum key, const struct check *);
-/* An ERR reply: code, retry, text. */
+/* An ERR reply: code, retry, text (NULL: the code's own words). */
 void msg_error(
     struct msg *, enum verb, const char *tag, enum code, const char *text);
 

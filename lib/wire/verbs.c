@@ -32,18 +32,29 @@ key_lead(enum key key)
 static const struct {
 	struct str name;
 	enum retry retry;
-} codes[CODE_COUNT] = {
-    [CODE_NONE] = {{"", 0}, RETRY_NEVER},
-#define ERROR(code, retry) \
-	[CODE_##code] = {{#code, sizeof(#code) - 1}, RETRY_##retry},
+	const char *words;
+} codes[] = {[CODE_NONE] = {{"", 0}, RETRY_NEVER, ""},
+#define ERROR(code, retry, words) \
+	[CODE_##code] = {{#code, sizeof(#code) - 1}, RETRY_##retry, words},
 #include "wire/errors.def"
 #undef ERROR
+#define OTHER(retry) \
+	[CODE_OTHER_##retry] = {{"OTHER", 5}, RETRY_##retry, \
+	    "refused, for a reason that this version does not know"},
+    OTHER(NEVER) OTHER(LOGIN) OTHER(NEW_ID) OTHER(SAME_ID)
+#undef OTHER
 };
 
 const char *
 code_text(enum code code)
 {
 	return codes[code].name.at;
+}
+
+const char *
+code_words(enum code code)
+{
+	return codes[code].words;
 }
 
 enum retry
@@ -136,7 +147,8 @@ static const uint8_t word_lens[VERB_COUNT] = {
 static const struct field error_fields[] = {F(code, CODE) F(retry, WORD)
 	F(text, TEXT) O(field, WORD) O(id, ID) O(branch, BRANCH) O(state, WORD)
 	    O(reason, CODE) O(seq, SEQ) O(time, TIME) O(bank, BANK)
-		O(after, COUNT) O(outcome, WORD) O(attempts, COUNT) CLOSE};
+		O(after, COUNT) O(outcome, WORD) O(attempts, COUNT)
+		    O(proven_seq, SEQ) O(proven_check, CHECK) CLOSE};
 const struct schema msg_error_schema = SCHEMA(error_fields);
 
 const struct verb_info *

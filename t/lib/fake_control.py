@@ -126,8 +126,8 @@ class Console:
         before = ["-c", self.config] if config else []
         stdout = options.pop("stdout", subprocess.PIPE)
         done = subprocess.run(
-            [self.program, *before, *arguments], input=stdin.encode(),
-            stdout=stdout, stderr=subprocess.PIPE, timeout=120, **options)
+            [self.program, *before, *arguments],
+            input=stdin.encode(errors="surrogateescape"), stdout=stdout, stderr=subprocess.PIPE, timeout=120, **options)
         return Run(arguments, done.returncode, (done.stdout or b"").decode(),
                    done.stderr.decode())
 

@@ -282,8 +282,10 @@ resolving_undecided(struct world *w)
 	    "wait", "being voted on: wait");
 	is_text(bank_resolves(w, a, id_of(1), "gw.1.77", "bob@BankB"), "abort",
 	    "a branch of this epoch that is not known: abort");
-	is_text(bank_resolves(w, b, id_of(1), "gw.1.1", "alice@BankA"), "abort",
-	    "another bank's branch is not this one's");
+	is_text(bank_resolves(w, b, id_of(1), "gw.1.1", "alice@BankA"),
+	    "FORBIDDEN", "another bank's branch is not this one's");
+	is_text(bank_resolves(w, a, id_of(9), last_branch(a), "bob@BankB"),
+	    "FORBIDDEN", "nor is it another id's");
 	is_text(bank_resolves(w, a, id_of(1), "other.1.1", "bob@BankB"),
 	    "FORBIDDEN", "another gateway's branch: FORBIDDEN");
 	is_text(bank_resolves(w, a, id_of(1), "gw.9.1", "bob@BankB"), "wait",
@@ -468,6 +470,41 @@ truncated_by_a_proof(void)
 	bank_up(w, a);
 	is_text(bank_resolves(w, a, id_of(1), branch, "bob@BankB"), "wait",
 	    "so the payer's bank must wait");
+	world_free(w);
+}
+
+/* The bank that knows better had registered before, in the same start. */
+static void
+truncated_after_registration(void)
+{
+	struct world *w = world_two(NULL);
+	struct fake_bank *a = &w->banks[0], *b = &w->banks[1];
+
+	bank_down(w, b);
+	quiet(w);
+	ok(has_words(bank_register(w, b, PROOF_BAD), "ERR code=FENCED"),
+	    "a bank comes back knowing of a record that is not there");
+	is_text(bank_resolves(w, a, id_of(7), "gw.1.7", "bob@BankB"), "wait",
+	    "that it had registered before counts no longer");
+	world_free(w);
+}
+
+/* What was lost may have used the epochs behind the copy. */
+static void
+restored_epoch(void)
+{
+	struct world *w = world_two(NULL);
+	uint64_t before = coord_epoch(w->coord);
+
+	w->conf.restored = true;
+	crash(w);
+	ok(coord_epoch(w->coord) > before + 1000000,
+	    "a restored journal starts in an epoch that counting never "
+	    "reached");
+	before = coord_epoch(w->coord);
+	w->conf.restored = false;
+	crash(w);
+	is_i64(coord_epoch(w->coord), before + 1, "and counts on from there");
 	world_free(w);
 }
 
@@ -810,6 +847,19 @@ relays(void)
 	snprintf(text, sizeof(text), "%s OK next=y", tag);
 	bank_says(w, a, text);
 	answered(w, 0, "q2 OK next=y", "the end");
+	client(w, 0, "alice", "late BALANCE account=alice@BankA");
+	asked = bank_asked(w, a, "BALANCE");
+	snprintf(tag, sizeof(tag), "%.*s", (int)strcspn(asked, " "), asked);
+	pass_ns(w, w->conf.prepare_timeout_ns + 1);
+	quiet(w);
+	answered(w, 0, "late ERR code=BANK_TIMEOUT",
+	    "a question that a bank does not answer ends in time");
+	snprintf(text, sizeof(text),
+	    "%s OK account=alice currency=EUR "
+	    "posted=-5 held=3 available=2 seq=7",
+	    tag);
+	bank_says(w, a, text);
+	quiet_to(w, 0, "its late answer goes nowhere");
 	w->no_rights = true;
 	client(w, 0, "alice", "q3 BALANCE account=bob@BankA");
 	answered(w, 0, "q3 ERR code=FORBIDDEN", "rights come first");
@@ -861,6 +911,8 @@ main(void)
 	resolving_truncated(true);
 	resolving_truncated(false);
 	truncated_by_a_proof();
+	truncated_after_registration();
+	restored_epoch();
 	wrong_answers();
 	wrong_acknowledgements();
 	commit_once_per_connection();

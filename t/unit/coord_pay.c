@@ -167,6 +167,14 @@ committed_elsewhere(void)
 	quiet(w);
 	answered(w, 0, "ERR code=ALREADY_EXISTS retry=never state=committed",
 	    "committed by another gateway, as the payer's bank tells");
+	status(w, 0, "alice", 1);
+	answered(w, 0, "OK state=committed", "so it is, in STATUS");
+	cancel(w, 0, "alice", 1);
+	answered(w, 0, "ERR code=ALREADY_EXISTS state=committed",
+	    "and CANCEL does not say that it is given up");
+	pay(w, 0, 1, "");
+	answered(w, 0, "ERR code=ALREADY_EXISTS state=committed",
+	    "nor is it tried again");
 	a->no = "ID_REUSED";
 	pay(w, 0, 2, "");
 	quiet(w);
@@ -186,7 +194,7 @@ committed_elsewhere(void)
 	pass_ns(w, 10 * SECOND_NS);
 	quiet(w);
 	status(w, 0, "alice", 3);
-	answered(w, 0, "state=aborted reason=ALREADY_EXISTS",
+	answered(w, 0, "OK state=committed",
 	    "a held one that is found committed elsewhere is held no longer");
 	world_holds(w, "a held one committed elsewhere");
 	world_free(w);
@@ -338,7 +346,7 @@ banks_away(void)
 	bank_up(w, b);
 	quiet(w);
 	status(w, 0, "alice", 4);
-	answered(w, 0, "OK state=committed attempts=1", "and is tried again");
+	answered(w, 0, "OK state=committed attempts=2", "and is tried again");
 	world_holds(w, "banks away");
 	world_free(w);
 }

@@ -28,6 +28,7 @@ static struct {
 	char downs[64];   /* users of EV_PEER_DOWN */
 	char got[65536];  /* what the peer has read */
 	bool barrier_next, heavy_next;
+	char quit_next; /* this tag is QUIT's */
 } t;
 
 /* ---- A core that does nothing ---- */
@@ -96,6 +97,8 @@ take(void *ctx, const struct msg *m)
 		talk_barrier(&t.talk, true);
 	if (t.heavy_next)
 		talk_heavy(&t.talk);
+	if (t.quit_next == m->tag[0])
+		talk_quit(&t.talk, m);
 	t.barrier_next = false;
 }
 
@@ -204,6 +207,7 @@ begin(const struct talk_ops *ops, uint32_t window)
 	t.talk.talks = &t.talks;
 	t.taken[0] = t.got[0] = t.downs[0] = '\0';
 	t.barrier_next = t.heavy_next = false;
+	t.quit_next = '\0';
 	connect_again();
 }
 
@@ -335,6 +339,36 @@ test_barrier(void)
 }
 
 static void
+test_quit(void)
+{
+	char octet;
+
+	begin(&waits, 8);
+	t.quit_next = 'c';
+	say("a PING\nb PING\nc QUIT\nd PING\n");
+	is_text(t.taken, "a b c ", "after QUIT no more is read");
+	is_text(t.got, "", "it waits for what was asked before");
+	answer("b");
+	is_text(t.got, "b OK\n", "for all of it");
+	ok(!t.down, "till then it stays");
+	answer("a");
+	is_text(t.got, "b OK\na OK\nc OK\n", "then it is answered");
+	ok(read(t.far, &octet, 1) == 0, "and the connection closed");
+	leave();
+	begin(&waits, 8);
+	t.quit_next = 'e';
+	say("e QUIT\n");
+	is_text(t.got, "e OK\n", "with nothing before it, at once");
+	leave();
+	begin(&waits, 1);
+	t.quit_next = 'g';
+	say("f PING\ng QUIT\n");
+	answer("f");
+	is_text(t.got, "f OK\ng OK\n", "the window makes no difference");
+	leave();
+}
+
+static void
 test_exceeding(void)
 {
 	begin(&ends, 2);
@@ -447,6 +481,7 @@ main(void)
 	test_window();
 	test_unwritten();
 	test_barrier();
+	test_quit();
 	test_exceeding();
 	test_broken();
 	test_generations();

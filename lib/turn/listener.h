@@ -3,8 +3,8 @@
  * rests after a failed accept(2), and never has more than a number of
  * handshakes at once: a new connection closes the oldest unfinished one.
  */
-#ifndef STRIFE_GATEWAYD_LISTENER_H
-#define STRIFE_GATEWAYD_LISTENER_H
+#ifndef STRIFE_TURN_LISTENER_H
+#define STRIFE_TURN_LISTENER_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-#include "listener.h"
+#include "turn/listener.h"
 
 #include <errno.h>
 #include <string.h>
