@@ -9,21 +9,35 @@ SHELL = /bin/sh
 
 # ---- Libraries, from the ground up: each may include those before it ----
 libraries = base wire journal ledger coord turn auth client
-base = $(sort $(basename $(notdir $(wildcard lib/base/*.c))))
-wire = $(sort $(basename $(notdir $(wildcard lib/wire/*.c))))
-journal = $(sort $(basename $(notdir $(wildcard lib/journal/*.c))))
-ledger = $(sort $(basename $(notdir $(wildcard lib/ledger/*.c))))
-coord = $(sort $(basename $(notdir $(wildcard lib/coord/*.c))))
-turn = $(sort $(basename $(notdir $(wildcard lib/turn/*.c))))
-auth = $(sort $(basename $(notdir $(wildcard lib/auth/*.c))))
-client = $(sort $(basename $(notdir $(wildcard lib/client/*.c))))
+lib_base = address buffer check clock conn daemon digest file hash hex listen \
+       log loop notify stream table tls yaml yaml_nearest yaml_rows
+lib_wire = account id id_index id_make line money msg number octet outbox \
+       reader tag time value verbs
+lib_journal = journal reader segment
+lib_ledger = accounts apply branches decide dump emit gateways ledger lookup \
+       query teller
+lib_coord = attempts coord dump links lists payments records
+lib_turn = heartbeat listener operators server settings talk turn
+lib_auth = checker lockout password rights users
+lib_client = client config console console_daemon control date ids output \
+       session slots tsv
 
 # ---- Programs: bin/NAME/*.c become bin/strife-NAME ----
-programs = $(sort $(notdir $(patsubst %/,%,$(dir $(wildcard bin/*/*.c)))))
-scripts = $(sort $(basename $(notdir $(wildcard bin/ca/strife-*.sh))))
-program_sources = $(sort $(wildcard bin/$(1)/*.c))
+programs = gatewayd bankd authd pay teller ctl journal
+scripts = strife-ca
+bin_gatewayd = accounts asks banks config control gatewayd login sessions \
+       start
+bin_bankd = bankd config control links load
+bin_authd = authd
+bin_pay = accounts answer batch help history pay payid payment progress rows \
+       sender status
+bin_teller = entries rows teller
+bin_ctl = ctl
+bin_journal = audit audit_bank audit_cross audit_gateway audit_pool \
+       audit_report explain journal show verify words
 
-# ---- Unit tests: t/unit/NAME.c ----
+# ---- The simulator, and unit tests: t/unit/NAME.c each ----
+sim = answers faults host main model net people world
 units = $(sort $(basename $(notdir $(wildcard t/unit/*.c))))
 
 # ---- Directories (GNU coding standards, 7.2.5) ----
@@ -79,7 +93,7 @@ $(build)/%.o: %.c Makefile
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 define library_rule
-$(build)/lib$(1).a: $(patsubst %,$(build)/lib/$(1)/%.o,$($(1)))
+$(build)/lib$(1).a: $(lib_$(1):%=$(build)/lib/$(1)/%.o)
 	@mkdir -p $$(@D)
 	@rm -f $$@
 	$(AR) rcs $$@ $$^
@@ -87,7 +101,7 @@ endef
 $(foreach l,$(libraries),$(eval $(call library_rule,$(l))))
 
 define program_rule
-$(out)/strife-$(1): $(patsubst %.c,$(build)/%.o,$(call program_sources,$(1))) $(archives)
+$(out)/strife-$(1): $(bin_$(1):%=$(build)/bin/$(1)/%.o) $(archives)
 	@mkdir -p $$(@D)
 	$(CC) $(HARDEN) $(LINK) $(LDFLAGS) -o $$@ $$(filter %.o,$$^) \
 		-Wl,--start-group $(archives) -Wl,--end-group $(LIBS)
@@ -103,6 +117,11 @@ $(build)/unit/%.t: $(build)/t/unit/%.o $(archives)
 	$(CC) $(HARDEN) $(LINK) $(LDFLAGS) -o $@ $< \
 		-Wl,--start-group $(archives) -Wl,--end-group $(LIBS)
 
+$(build)/sim: $(sim:%=$(build)/t/sim/%.o) $(archives)
+	@mkdir -p $(@D)
+	$(CC) $(HARDEN) $(LINK) $(LDFLAGS) -o $@ $(filter %.o,$^) \
+		-Wl,--start-group $(archives) -Wl,--end-group $(LIBS)
+
 .PRECIOUS: $(build)/%.o
 
 .PHONY: units
@@ -113,14 +132,14 @@ units: $(units:%=$(build)/unit/%.t)
 .PHONY: demo up down
 demo: build-deps
 	@$(MAKE) --no-print-directory -j$(JOBS) all
-	@STRIFE_BIN=$(abspath $(out)) OPENING=$(OPENING) ORDERS=$(ORDERS) \
+	@STRIFE_BIN="$(CURDIR)/$(out)" OPENING=$(OPENING) ORDERS=$(ORDERS) \
 		bin/demo/demo.sh
 OPENING = 10000.00
 ORDERS = 0
 
 up: build-deps
 	@$(MAKE) --no-print-directory -j$(JOBS) all
-	@STRIFE_BIN=$(abspath $(out)) bin/demo/up.sh
+	@STRIFE_BIN="$(CURDIR)/$(out)" bin/demo/up.sh
 
 down:
 	@bin/demo/down.sh
@@ -136,10 +155,35 @@ deps:
 # ---- Tests ----
 JOBS = 2
 .PHONY: check
-check: all units
-	STRIFE_BIN=$(abspath $(out)) STRIFE_BUILD=$(abspath $(build)) \
+check: all units $(build)/sim
+	STRIFE_BIN="$(CURDIR)/$(out)" STRIFE_BUILD="$(CURDIR)/$(build)" \
 		prove -j$(JOBS) --shuffle $(PROVE) \
 		$(units:%=$(build)/unit/%.t) $(sort $(wildcard t/*.t))
+
+# Schedules SEED, SEED+1, ... through the simulator; MUTANTS: only these.
+SEEDS = 20000
+SEED = 1
+MUTANTS =
+.PHONY: sim mutants model sweep
+sim: $(build)/sim
+	$(build)/sim -n $(SEEDS) -s $(SEED) -j $(JOBS)
+
+mutants:
+	t/mutants/run $(MUTANTS)
+
+# Every configuration of the protocol's model, by spin.
+model:
+	t/model/run
+
+# The real daemons under kills, errors, power cuts, partitions: hours.
+sweep: all
+	for how in "sweep.py --jobs $(JOBS)" \
+		"sweep.py --jobs $(JOBS) --kind errno" \
+		"sweep.py --jobs $(JOBS) --recovery --do kill-before" \
+		"startup.py" "powercut.py --fs ext4 --cuts 1000" \
+		"powercut.py --fs xfs --cuts 1000" "partition.py --rounds 10" \
+		"diskfull.py --rounds 6" "soak.py --minutes 10"; do \
+		STRIFE_BIN="$(CURDIR)/$(out)" t/sweep/$$how || exit 1; done
 
 .PHONY: format
 format:
@@ -161,7 +205,7 @@ install: all
 	install -m 755 $(tools) $(DESTDIR)$(sbindir)/
 	install -m 755 $(out)/strife-authd $(DESTDIR)$(libexecdir)/
 	for f in etc/strife/*.yaml; do \
-		install -m 640 $$f \
+		install -m 644 $$f \
 		$(DESTDIR)$(sysconfdir)/strife/$${f##*/}.sample; done
 	for page in man/*.[1578]; do \
 		install -d $(DESTDIR)$(mandir)/man$${page##*.}; \
@@ -188,8 +232,13 @@ help:
 	@echo 'make demo       pay 6,471 real orders between 15 processes'
 	@echo 'make up, down   a small deployment to try by hand'
 	@echo 'make check      the whole test suite'
+	@echo 'make sim        SEEDS= SEED= failure histories of the real cores'
+	@echo 'make mutants    does the simulator find seeded mistakes?'
+	@echo 'make model      the protocol checked by spin'
+	@echo 'make sweep      kills, errors and power cuts on real daemons: hours'
 	@echo 'make deps       install the Debian packages that are missing'
 	@echo 'make install    DESTDIR= PREFIX= and the GNU directory variables'
+	@echo 'make uninstall  undoes it'
 	@echo 'make clean'
 
 -include $(shell [ -d $(build) ] && find $(build) -name '*.d')

@@ -158,5 +158,18 @@ only 'openssl/' 'lib/base/(tls|conn|stream|digest)[a-z_]*\.[ch]|lib/auth/.*'
 only 'yaml\.h>' 'lib/base/yaml\.c'
 only 'crypt\.h>' 'lib/auth/.*'
 
+# ---- The Makefile is the map ----
+
+for source in lib/*/*.c bin/*/*.c t/sim/*.c; do
+	case $source in
+	lib/*) list=lib_$(basename "$(dirname "$source")") ;;
+	bin/*) list=bin_$(basename "$(dirname "$source")") ;;
+	*) list=sim ;;
+	esac
+	sed -n "/^$list = /,/[^\\\\]\$/p" Makefile | tr -s '[:blank:]' '\n' |
+	    grep -qx "$(basename "$source" .c)" || echo "$source"
+done >"$found"
+nothing "every source stands in the Makefile's lists"
+
 echo "1..$count"
 exit $failed

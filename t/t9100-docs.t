@@ -264,8 +264,8 @@ def test_codes(page):
     for section, subsection, _, arguments, text in page.part("ERROR CODES"):
         if not subsection and text.startswith(".Cm field ,"):
             said = [word for word in arguments if word != ","]
-        elif not subsection and said and text == ".Cm attempts ,":
-            said.append("attempts")
+        elif not subsection and said and text.startswith(".Cm attempts ,"):
+            said += [word for word in arguments if word != ","]
     same(said, [key for key, required in ERROR_FIELDS if not required],
          "%s: the fields that an ERR may have" % page.name)
 

@@ -15,8 +15,8 @@ orders=${ORDERS:-0}
 ended=no
 finish() {
 	status=$?
-	trap '' INT TERM HUP EXIT
-	[ "$ended" = yes ] || say "stopping what was started ..."
+	trap '' INT TERM HUP PIPE EXIT
+	[ "$ended" = yes ] || say "stopping what was started ..." >&2
 	stop_all
 	exit "$status"
 }
@@ -121,10 +121,11 @@ mirrors() {
 
 DEMO_STARTED=$(seconds)
 mkdir -p "$dir"
-stop_all
 trap finish EXIT
 trap 'exit 130' INT
+trap 'exit 141' PIPE
 trap 'exit 143' TERM HUP
+stop_all
 say "Making certificates and configuration in $dir ..."
 fresh_directory
 orders_table

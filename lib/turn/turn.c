@@ -275,7 +275,9 @@ turn_replay(
 
 		CHECK(a->kind == AC_LOG || a->kind == AC_FAIL);
 		if (a->kind == AC_FAIL) {
-			snprintf(error, error_size, "%s", a->text);
+			snprintf(error, error_size,
+			    "%08u.journal, offset %u: %s", record->pos.segment,
+			    record->pos.offset, a->text);
 			return false;
 		}
 		say(a);
