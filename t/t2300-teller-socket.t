@@ -168,13 +168,13 @@ def numbers(place):
 
 
 def tellers(place):
-    bank = Bank(place, accounts=ACCOUNTS, limits={"tellers": 3})
+    bank = Bank(place, accounts=ACCOUNTS, limits={"connections": 3})
     bank.start()
     three = [bank.teller() for _ in range(3)]
     equal([t.call("BALANCE", name="alice").code for t in three], ["OK"] * 3,
           "several tellers at once")
     extra = bank.teller()
-    ok(extra.closes(), "limits.tellers are served, not more")
+    ok(extra.closes(), "limits.connections are served, not more")
     three[0].close()
     # Its slot is free once the bank has seen it go.
     for _ in range(1000):

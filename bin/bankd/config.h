@@ -16,8 +16,9 @@ struct config {
 	struct yaml_list gateways; /* "HOST:PORT" */
 	int64_t accounts_max, tellers_max, logins_max, queries_max;
 	int64_t gateways_max, output_octets, resolve_ns;
-	char *accounts;  /* or NULL */
-	char *customers; /* or NULL */
+	int64_t handshakes; /* of gatewayd's form: a bank dials, one each */
+	char *accounts;     /* or NULL */
+	char *customers;    /* or NULL */
 };
 
 /* 0, or -1 with *error filled and nothing left allocated. */

@@ -3,6 +3,8 @@
 #include "links.h"
 
 /* Requests of one teller that may be unanswered: then it is not read. */
+/* However many the configuration allows. */
+#define TELLERS_MAX 1024u
 #define TELLER_WINDOW 64
 
 static void
@@ -46,7 +48,9 @@ control_open(struct bankd *b)
 	    .called = "tellers",
 	    .side = SIDE_TELLER,
 	    .first_slot = links_count(b->links),
-	    .max = (uint32_t)b->config.tellers_max,
+	    .max = b->config.tellers_max < TELLERS_MAX
+		? (uint32_t)b->config.tellers_max
+		: TELLERS_MAX,
 	    .window = TELLER_WINDOW,
 	    .out_max = (uint32_t)b->config.output_octets,
 	    .request = take_request,

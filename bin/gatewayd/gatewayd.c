@@ -126,6 +126,12 @@ static const struct turn_ops turn_ops = {
     .close = close_peer,
 };
 
+/*
+ * Requests to one bank that may be unanswered, if the bank allows so many; its
+ * own limits.window says how many it may ask.
+ */
+#define BANK_WINDOW_MAX 1024
+
 /* ---- Start ---- */
 
 static struct coord *
@@ -138,7 +144,7 @@ make_coord(const struct config *c)
 	    .per_user_max = (uint32_t)c->per_user,
 	    .held_max = (uint32_t)c->held_max,
 	    .banks_max = (uint32_t)c->banks,
-	    .window_max = (uint32_t)c->settings.window,
+	    .window_max = BANK_WINDOW_MAX,
 	    .remembered_max = (uint64_t)c->settings.remembered,
 	    .prepare_timeout_ns = c->prepare_timeout_ns,
 	    .held_expiry_ns = c->held_expiry_ns,

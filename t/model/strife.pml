@@ -38,29 +38,20 @@
 #define EPOCH(br) (((br) / 4) % 8)
 
 /*
- * Rules that the model asks for (README.md, What it found). Those that the code
- * follows are defined here; LACKS_ is the seeded mistake.
+ * Rules that came out of the model (README.md, What it found). The code follows
+ * those that are defined here; LACKS_ takes one away, RULE_ adds one.
  */
-/* RULE_DURABLE: ERR HEURISTIC waits until the operator's record is durable */
+#ifndef LACKS_DURABLE	/* ERR HEURISTIC waits for the operator's record */
+#define RULE_DURABLE
+#endif
+#ifndef LACKS_TRUNCATED	/* that records were lost outlives a restart */
+#define RULE_TRUNCATED
+#endif
+#ifndef LACKS_EPOCH	/* it also concerns branches of the present epoch */
+#define RULE_EPOCH
+#endif
 /* RULE_OWN: what an operator committed is not told as committed to a client */
 /* RULE_TELL: a bank tells its gateway of what an operator committed */
-/* RULE_TRUNCATED: that a part of a journal was lost outlives a restart */
-/* RULE_EPOCH: after a loss the epoch leaps over those that may be lost */
-#ifdef LACKS_DURABLE
-#undef RULE_DURABLE
-#endif
-#ifdef LACKS_OWN
-#undef RULE_OWN
-#endif
-#ifdef LACKS_TELL
-#undef RULE_TELL
-#endif
-#ifdef LACKS_TRUNCATED
-#undef RULE_TRUNCATED
-#endif
-#ifdef LACKS_EPOCH
-#undef RULE_EPOCH
-#endif
 
 /* ---- Messages ---- */
 mtype = { PREPARE, COMMIT, ABORT, R_COMMIT, R_ABORT, R_WAIT,	/* to a bank */
@@ -315,7 +306,12 @@ bit idle;		/* no run ends: fairness sees what is stuck */
 #ifdef BUG_TRUNCATED_NO_WAIT
 #define OTHER_UNKNOWN(g, i, br) false
 #else
-#define OTHER_UNKNOWN(g, i, br) (G[g].truncated && EPOCH(br) < G[g].epoch && \
+#ifdef RULE_EPOCH
+#define MAY_BE_LOST(g, br) true
+#else
+#define MAY_BE_LOST(g, br) (EPOCH(br) < G[g].epoch)
+#endif
+#define OTHER_UNKNOWN(g, i, br) (G[g].truncated && MAY_BE_LOST(g, br) && \
 	!G[g].registered[1-(i)] && !G[g].waived[1-(i)])
 #endif
 #define R_UNKNOWN(g, i, br) (EPOCH(br) > G[g].epoch || OTHER_UNKNOWN(g, i, br))
@@ -558,25 +554,30 @@ bit idle;		/* no run ends: fairness sees what is stuck */
 #ifdef BUG_NO_GATEWAY_PROOF
 #define GATEWAY_FENCES(g, i) false
 #else
-#define GATEWAY_FENCES(g, i) BAD_GATEWAY(g, i)
+#define GATEWAY_FENCES(g, i) (BAD_GATEWAY(g, i) && !G[g].waived[i])
 #endif
 #ifdef RULE_TRUNCATED	/* that a part is lost is journalled */
 #define STAYS_TRUNCATED(g) skip
 #else
 #define STAYS_TRUNCATED(g) G[g].truncated = 0
 #endif
+/* Both banks have told what they know, or an operator answered for one. */
+#define LOSS_OVER(g) \
+	if :: (G[g].registered[0] || G[g].waived[0]) && \
+		(G[g].registered[1] || G[g].waived[1]) -> G[g].truncated = 0 \
+	   :: else fi
 /* HELLO and REGISTER: either end may find that somebody lost something. */
 #define REGISTER(g, i, l) \
 	if :: G[g].epoch < B[i].seen_epoch -> B[i].fenced = 1 \
 	   :: else -> \
 		B[i].seen_epoch = G[g].epoch; \
 		if :: GATEWAY_FENCES(g, i) -> G[g].truncated = 1; \
-			B[i].fenced = 1 \
+			G[g].registered[i] = 0; B[i].fenced = 1 \
 		   :: !GATEWAY_FENCES(g, i) && BAD_BANK(g, i) -> \
 			CHECK(B[i].lost != 0 || B[i].lost_com, fence_true); \
 			B[i].fenced = 1 \
 		   :: else -> alive[l] = 1; bup[l] = 1; gl[l] = UP; \
-			G[g].registered[i] = 1 \
+			G[g].registered[i] = 1; LOSS_OVER(g) \
 		fi \
 	fi
 
@@ -599,7 +600,7 @@ bit idle;		/* no run ends: fairness sees what is stuck */
 #define START_UP(g) REPLAY(g)
 #define READY(g) true
 #endif
-#ifdef RULE_EPOCH	/* here at most one start is lost */
+#ifdef RESTORED	/* --restored leaps; here at most one start is lost */
 #define LEAP(g) if :: G[g].truncated -> G[g].epoch++ :: else fi
 #else
 #define LEAP(g) skip
@@ -739,7 +740,8 @@ bit idle;		/* no run ends: fairness sees what is stuck */
 #ifdef WAIVE
 #define WAIVES(g, i) \
 	:: atomic { READY(g) && B[i].fenced && !G[g].waived[i] -> \
-		waives = 1; G[g].waived[i] = 1 }
+		waives = 1; G[g].waived[i] = 1; B[i].fenced = 0; \
+		LOSS_OVER(g) }
 #else
 #define WAIVES(g, i)
 #endif
