@@ -188,6 +188,9 @@ configure(struct pay *pay)
 		err(EXIT_OSERR, "configuration");
 	if (client_config_read(&pay->config, path, &error) == -1) {
 		warnx("%s", error.text);
+		if (pay->config_option == NULL)
+			warnx("another configuration is named with -c or "
+			      "$STRIFE_PAY_CONFIG");
 		free(path);
 		return EXIT_CONFIG;
 	}

@@ -280,8 +280,6 @@ print_some(struct sender *s, bool all)
 {
 	struct row *row;
 
-	if (s->printed < s->rows->count)
-		progress_hide(&s->progress);
 	for (; s->printed < s->rows->count; s->printed++) {
 		row = &s->rows->at[s->printed];
 		if (!row_known(s, row) && !all)
