@@ -155,7 +155,8 @@ gateway_fact(const struct msg *m, struct fact *f)
 		f->user = user_of(m->v[KEY_user].str);
 	if (msg_has(m, reason))
 		f->reason = (enum code)m->v[KEY_reason].u64;
-	f->again = msg_has(m, again);
+	/* BANK with restored= is a word on what was lost, and binds nothing. */
+	f->again = msg_has(m, again) || msg_has(m, restored);
 	switch ((int)m->verb) {
 	case VERB_GATEWAY_JOURNAL_BOOT:
 		f->epoch = m->v[KEY_epoch].u64;
@@ -307,7 +308,8 @@ apply_gateway(struct proc *p, uint64_t seq)
 				    : FATE_PASSING;
 		break;
 	case VERB_GATEWAY_JOURNAL_BANK:
-		g->bound_seq[f->bank] = seq;
+		if (!f->again)
+			g->bound_seq[f->bank] = seq;
 		break;
 	case VERB_GATEWAY_JOURNAL_HEURISTIC:
 		mark_heuristic(f);
