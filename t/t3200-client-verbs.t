@@ -513,10 +513,13 @@ def history(gateway):
                    kind="open", amount=1005, currency="CZK", balance=1005,
                    peer="", memo="")
     tag = peer.ask("HISTORY", account="alice@BankA", limit=2,
-                   since="2026-01-01T00:00:00.000000Z", before="7:8")
+                   since="2026-01-01T00:00:00.000000Z", before="7:8",
+                   until="2026-01-02T00:00:00.000000Z")
     question = bank.next_request("HISTORY")
-    equal([question.get(k) for k in ("account", "limit", "since", "before")],
-          ["alice", "2", "2026-01-01T00:00:00.000000Z", "7:8"],
+    equal([question.get(k) for k in ("account", "limit", "since", "until",
+                                     "before")],
+          ["alice", "2", "2026-01-01T00:00:00.000000Z",
+           "2026-01-02T00:00:00.000000Z", "7:8"],
           "HISTORY is asked of the account's bank, with limit and cursors")
     bank.send(strife.line(question.tag, "ROW", row))
     bank.send(strife.line(question.tag, "ROW", opening))

@@ -5,6 +5,7 @@
 #include "bankd.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,11 +20,11 @@
 #include "control.h"
 #include "links.h"
 #include "load.h"
+#include "logins.h"
 #include "wire/money.h"
 
 #define PROGRAM "strife-bankd"
 #define FIRST_SEGMENT "00000001.journal"
-#define ERROR_MAX 1024
 
 static const char help[] =
     "usage: strife-bankd -c FILE [-t] [-d]\n"
@@ -156,17 +157,7 @@ read_openings(const struct config *c)
 static char *
 test_customers(const struct config *c)
 {
-	char error[ERROR_MAX], *program;
-
-	if (c->customers == NULL)
-		return NULL;
-	program = daemon_sibling("strife-authd");
-	if (program == NULL)
-		fatal(EXIT_CONFIG,
-		    "customers: cannot find strife-authd beside this program");
-	if (checker_test(program, c->customers, true, error, sizeof(error)) < 0)
-		fatal(EXIT_CONFIG, "%s", error);
-	return program;
+	return c->customers == NULL ? NULL : checker_find(c->customers, true);
 }
 
 /* -t: everything that a start would look at; changes nothing. */
@@ -212,6 +203,28 @@ make_ledger(const struct config *c)
 	return ledger;
 }
 
+static bool
+snapshot_lines(const void *ctx, snapshot_line *line, void *line_ctx)
+{
+	return ledger_snapshot(
+	    ((const struct bankd *)ctx)->ledger, line, line_ctx);
+}
+
+static void
+renew(void *ctx)
+{
+	struct bankd *b = ctx;
+
+	ledger_free(b->ledger);
+	b->ledger = make_ledger(&b->config);
+}
+
+static const struct server_core core = {
+    .note = ledger_note,
+    .lines = snapshot_lines,
+    .renew = renew,
+};
+
 /* Replays the journal and, where it has none yet, writes the first accounts. */
 static void
 open_books(struct bankd *b)
@@ -224,7 +237,7 @@ open_books(struct bankd *b)
 	/* A mistake in the file is found before anything is written. */
 	if (!journal_exists(c))
 		openings = read_openings(c);
-	server_open_journal(s, SIDE_BANK_JOURNAL, "bankd", c->bank);
+	server_open_journal(s, SIDE_BANK_JOURNAL, "bankd", c->bank, &core);
 	ledger_set_journal(b->ledger, journal_uuid(s->journal));
 	if (openings == NULL && !ledger_loaded(b->ledger))
 		openings = read_openings(c);
@@ -248,7 +261,7 @@ checked(void *ctx, uint64_t cookie, enum checker_outcome outcome,
 {
 	struct bankd *b = ctx;
 
-	links_checked(b->links, cookie, outcome, rights);
+	logins_checked(b->logins, cookie, outcome, rights);
 }
 
 static void
@@ -266,25 +279,53 @@ start_checker(struct bankd *b, char *program)
 
 /* ---- Running ---- */
 
-/* SIGHUP: customers, the log's level, and a new try at every gateway. */
+/*
+ * SIGHUP: certificates, customers, the log's level, and a new try at every
+ * gateway.
+ */
 static void
 reload(void *ctx)
 {
 	struct bankd *b = ctx;
 	struct config fresh;
 	struct yaml_error error;
+	bool good;
 
 	if (config_read(&fresh, b->server.options.config, &error) < 0) {
 		log_error("the configuration is not reloaded",
 		    LOG_C("error", error.text));
 		return;
 	}
-	server_set_level(&b->server, fresh.settings.log_level);
+	good = server_reload(&b->server, &fresh.settings);
 	config_free(&fresh);
+	if (!good)
+		return;
+	links_recheck(b->links);
 	if (b->checker != NULL)
 		checker_reload(b->checker);
 	links_retry(b->links);
 	log_info("reloaded");
+}
+
+/* For whoever asks the manager how the bank is doing. */
+static void
+figures(const void *ctx, char text[SUPERVISOR_STATUS_SIZE])
+{
+	const struct bankd *b = ctx;
+
+	(void)snprintf(text, SUPERVISOR_STATUS_SIZE,
+	    "serving: registered with %" PRIu32 " of %" PRIu32
+	    " gateways; %" PRIu32 " payments prepared; journal at %" PRIu64,
+	    links_registered(b->links), links_count(b->links),
+	    ledger_prepared(b->ledger), journal_last_seq(b->server.journal));
+}
+
+static void
+drop(const struct server *s)
+{
+	const struct bankd *b = s->ctx;
+
+	links_drop(b->links);
 }
 
 static bool
@@ -300,6 +341,7 @@ free_all(struct bankd *b)
 {
 	checker_free(b->checker);
 	links_free(b->links);
+	logins_free(b->logins);
 	server_free(&b->server);
 	ledger_free(b->ledger);
 	config_free(&b->config);
@@ -325,14 +367,15 @@ main(int argc, char **argv)
 	server_start(s, &turn_ops, reload, &b);
 	open_books(&b);
 	start_checker(&b, authd);
+	b.logins = logins_new(&b);
 	b.links = links_new(&b);
-	if (b.links == NULL)
+	if (b.logins == NULL || b.links == NULL)
 		fatal(EXIT_OSERR, "out of memory");
 	control_open(&b);
 	daemon_ready("ready bank=%s", b.config.bank);
-	server_run(s);
+	server_run(s, figures);
 	links_stop(b.links);
-	server_end(s, nobody_is_left);
+	server_end(s, nobody_is_left, drop);
 	free_all(&b);
 	return EXIT_OK;
 }

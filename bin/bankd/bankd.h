@@ -11,12 +11,14 @@
 #include "turn/server.h"
 
 struct links;
+struct logins;
 
 struct bankd {
 	struct config config;
 	struct server server;
 	struct ledger *ledger;
 	struct checker *checker; /* NULL: no customers file */
+	struct logins *logins;
 	struct links *links;
 };
 

@@ -1,6 +1,7 @@
 #include "control.h"
 
 #include "links.h"
+#include "logins.h"
 
 /* Requests of one teller that may be unanswered: then it is not read. */
 /* However many the configuration allows. */
@@ -15,7 +16,7 @@ stats(const struct bankd *b, struct operator_talk *o, const struct msg *m)
 	operator_stat(o, m, "links_registered", links_registered(b->links));
 	operator_stat(o, m, "link_lines_in", links_lines_in(b->links));
 	operator_stat(o, m, "link_lines_out", links_lines_out(b->links));
-	operator_stat(o, m, "logins_waiting", links_logins(b->links));
+	operator_stat(o, m, "logins_waiting", logins_waiting(b->logins));
 	operator_stat(
 	    o, m, "tellers", operators_connected(b->server.operators));
 }
@@ -32,8 +33,7 @@ take_request(void *ctx, struct operator_talk *o, const struct msg *m)
 	};
 
 	if (m->verb == VERB_TELLER_SNAPSHOT) {
-		talk_error(&o->talk, m->tag, CODE_UNKNOWN_VERB, STR_NONE,
-		    "this version makes no snapshots");
+		snapshots_ask(&b->server.snapshots, &o->talk, m);
 		return;
 	}
 	if (m->verb == VERB_TELLER_STATS)

@@ -124,13 +124,13 @@ file_read_secret(const char *path, size_t max, char **octets, size_t *len)
 
 /* ---- Writing ---- */
 
-int
-file_write_all(int fd, const void *octets, size_t len)
+/* At *offset, which moves on, or where the file stands if that is NULL. */
+static int
+write_all(int fd, const char *at, size_t len, off_t *offset)
 {
-	const char *at = octets;
-
 	while (len > 0) {
-		ssize_t sent = write(fd, at, len);
+		ssize_t sent = offset == NULL ? write(fd, at, len)
+					      : pwrite(fd, at, len, *offset);
 
 		if (sent < 0 && errno == EINTR)
 			continue;
@@ -142,31 +142,53 @@ file_write_all(int fd, const void *octets, size_t len)
 		}
 		at += sent;
 		len -= (size_t)sent;
+		if (offset != NULL)
+			*offset += sent;
 	}
 	return 0;
 }
 
 int
+file_write_all(int fd, const void *octets, size_t len)
+{
+	return write_all(fd, octets, len, NULL);
+}
+
+int
 file_pwrite_all(int fd, const void *octets, size_t len, off_t offset)
 {
-	const char *at = octets;
+	return write_all(fd, octets, len, &offset);
+}
 
-	while (len > 0) {
-		ssize_t sent = pwrite(fd, at, len, offset);
+ssize_t
+file_read_at(int fd, void *octets, size_t len, off_t offset)
+{
+	size_t got = 0;
+	ssize_t n;
 
-		if (sent < 0 && errno == EINTR)
+	while (got < len) {
+		n = pread(
+		    fd, (char *)octets + got, len - got, offset + (off_t)got);
+		if (n < 0 && errno == EINTR)
 			continue;
-		if (sent < 0)
+		if (n < 0)
 			return -1;
-		if (sent == 0) {
-			errno = EIO;
-			return -1;
-		}
-		at += sent;
-		len -= (size_t)sent;
-		offset += sent;
+		if (n == 0)
+			break;
+		got += (size_t)n;
 	}
-	return 0;
+	return (ssize_t)got;
+}
+
+int
+file_flush(int fd)
+{
+	int result;
+
+	do
+		result = fsync(fd);
+	while (result != 0 && errno == EINTR);
+	return result;
 }
 
 /* Fills a new file; its mode is as asked, whatever the umask. */
@@ -180,7 +202,7 @@ write_new(const char *path, mode_t mode, const void *octets, size_t len)
 	if (fd < 0)
 		return -1;
 	if (file_write_all(fd, octets, len) != 0 || fchmod(fd, mode) != 0 ||
-	    fsync(fd) != 0) {
+	    file_flush(fd) != 0) {
 		close_quietly(fd);
 		return -1;
 	}
@@ -232,7 +254,7 @@ file_flush_dir_of(const char *path)
 		errno = saved_errno;
 		return -1;
 	}
-	result = fsync(fd);
+	result = file_flush(fd);
 	close_quietly(fd);
 	return result;
 }

@@ -19,11 +19,15 @@ int file_read(const char *path, size_t max, char **octets, size_t *len);
 int file_read_secret(const char *path, size_t max, char **octets, size_t *len);
 /* Writes path.tmp.PID, flushes, renames over path, flushes the directory. */
 int file_replace(const char *path, mode_t mode, const void *octets, size_t len);
-/* fsync of the directory that holds path. */
+/* fsync(2), EINTR retried: nothing was tried yet then. */
+int file_flush(int fd);
+/* The same of the directory that holds path. */
 int file_flush_dir_of(const char *path);
 /* write(2) / pwrite(2) until all is out; EINTR and short writes retried. */
 int file_write_all(int fd, const void *octets, size_t len);
 int file_pwrite_all(int fd, const void *octets, size_t len, off_t offset);
+/* pread(2) of len octets, or up to the end: how many; EINTR retried. */
+ssize_t file_read_at(int fd, void *octets, size_t len, off_t offset);
 /* mkdir -p; the last component gets mode. */
 int file_mkdirs(const char *path, mode_t mode);
 /* directory-of(beside) "/" path unless path is absolute: malloced, or NULL. */

@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log_queue.h"
+#include "base/utf8.h"
 
 /* What fatal() can say before it is cut. */
 #define LOG_MESSAGE_MAX 1024
@@ -48,47 +50,13 @@ enum style {
 /* ---- Which characters may stand as they are ---- */
 
 /*
- * The length of the UTF-8 character (RFC 3629, section 4) at the start of
- * octets, or 0 where there is none; *code gets its number.
- */
-static size_t
-utf8_next(const unsigned char *octets, size_t len, uint32_t *code)
-{
-	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-	size_t need;
-
-	if (octets[0] < 0x80)
-		need = 1;
-	else if (octets[0] >= 0xc2 && octets[0] < 0xe0)
-		need = 2;
-	else if (octets[0] >= 0xe0 && octets[0] < 0xf0)
-		need = 3;
-	else if (octets[0] >= 0xf0 && octets[0] < 0xf5)
-		need = 4;
-	else
-		return 0;
-	if (need > len)
-		return 0;
-	*code = need == 1 ? octets[0] : octets[0] & (0x7fu >> need);
-	for (size_t i = 1; i < need; i++) {
-		if ((octets[i] & 0xc0) != 0x80)
-			return 0;
-		*code = *code << 6 | (octets[i] & 0x3fu);
-	}
-	if (*code < least[need] || *code > 0x10ffff ||
-	    (*code >= 0xd800 && *code < 0xe000))
-		return 0;
-	return need;
-}
-
-/*
  * Whether a character only ever shows itself: not the controls, and not those
  * that break a line or turn the direction of the text around it.
  */
 static bool
 is_harmless(uint32_t code)
 {
-	if (code < 0x20 || (code >= 0x7f && code < 0xa0))
+	if (utf8_is_control(code))
 		return false;
 	if (code >= 0x2028 && code <= 0x202e)
 		return false;
@@ -148,7 +116,7 @@ encode(const unsigned char *octets, size_t len, enum style style,
     char unit[UNIT_MAX + 1], size_t *unit_len)
 {
 	uint32_t code = 0;
-	size_t took = utf8_next(octets, len, &code);
+	size_t took = utf8_next((const char *)octets, len, &code);
 
 	if (took > 0 && is_harmless(code)) {
 		*unit_len = 0;
@@ -194,13 +162,24 @@ static void
 line_value(struct line *l, struct str value)
 {
 	if (!needs_quotes(value)) {
-		line_text(l, value, STYLE_BARE);
+		/* Nothing in it is to be escaped; but it may have to be cut. */
+		if (l->len + value.len <= LOG_LINE_MAX - LINE_TAIL_LEN)
+			line_put(l, value.at, value.len);
+		else
+			line_text(l, value, STYLE_BARE);
 		return;
 	}
 	if (!line_put(l, "\"", 1))
 		return;
 	line_text(l, value, STYLE_QUOTED);
 	l->at[l->len++] = '"'; /* fits: it is part of the tail kept free */
+}
+
+static bool
+line_key(struct line *l, const char *key)
+{
+	return line_put(l, " ", 1) && line_put(l, key, strlen(key)) &&
+	    line_put(l, "=", 1);
 }
 
 static void
@@ -215,11 +194,11 @@ line_field(struct line *l, const struct log_field *field)
 		line_format(l, " %s=%" PRIu64, field->key, field->u64);
 		return;
 	case LOG_STR:
-		if (line_format(l, " %s=", field->key))
+		if (line_key(l, field->key))
 			line_value(l, field->str);
 		return;
 	case LOG_ERRNO:
-		if (line_format(l, " %s=", field->key))
+		if (line_key(l, field->key))
 			line_value(l, str_from(strerror((int)field->i64)));
 		return;
 	case LOG_END:
@@ -228,10 +207,8 @@ line_field(struct line *l, const struct log_field *field)
 }
 
 static void
-line_send(struct line *l)
+line_send(struct line *l, bool casual)
 {
-	ssize_t sent;
-
 	if (l->cut) {
 		size_t mark_len = LINE_TAIL_LEN - 2;
 
@@ -239,9 +216,7 @@ line_send(struct line *l)
 		l->len += mark_len;
 	}
 	l->at[l->len++] = '\n';
-	/* Once only, and nowhere to complain: logging must not hold us up. */
-	sent = write(STDERR_FILENO, l->at, l->len);
-	(void)sent;
+	log_queue_put(l->at, l->len, casual);
 }
 
 /* ---- The log ---- */
@@ -284,14 +259,20 @@ level_name(enum log_level level)
 static void
 line_time(struct line *l)
 {
+	/* Of the second that was written last. */
+	static time_t text_s = -1;
+	static char text[32];
 	int64_t now_us = clock_wall_us();
 	time_t now_s = (time_t)(now_us / US_PER_S);
 	struct tm utc;
-	char text[32];
 
-	if (gmtime_r(&now_s, &utc) == NULL ||
-	    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &utc) == 0)
-		return;
+	if (now_s != text_s) {
+		if (gmtime_r(&now_s, &utc) == NULL ||
+		    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &utc) ==
+			0)
+			return;
+		text_s = now_s;
+	}
 	line_format(l, "time=%s.%06dZ ", text, (int)(now_us % US_PER_S));
 }
 
@@ -331,6 +312,39 @@ log_level_from(struct str word, enum log_level *level)
 	return false;
 }
 
+/* Empty but for the priority, where there is to be one: then true. */
+static bool
+line_begin(struct line *l, enum log_level level)
+{
+	if (!log_state.journald_known) {
+		log_state.journald = under_journald();
+		log_state.journald_known = true;
+	}
+	l->len = 0;
+	l->cut = false;
+	if (log_state.journald)
+		line_format(l, "<%d>", (int)level);
+	return log_state.journald;
+}
+
+void
+log_plain(const char *format, ...)
+{
+	char text[LOG_MESSAGE_MAX];
+	struct line l;
+	va_list ap;
+	int len;
+
+	va_start(ap, format);
+	len = vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	if (len < 0)
+		return;
+	(void)line_begin(&l, LOG_LEVEL_INFO);
+	line_text(&l, str_from(text), STYLE_PEOPLE);
+	line_send(&l, false);
+}
+
 void
 log_write(
     enum log_level level, const char *text, const struct log_field *fields)
@@ -340,24 +354,61 @@ log_write(
 
 	if (!log_enabled(level))
 		return;
-	if (!log_state.journald_known) {
-		log_state.journald = under_journald();
-		log_state.journald_known = true;
-	}
-	l.len = 0;
-	l.cut = false;
-	if (log_state.journald)
-		line_format(&l, "<%d>", (int)level);
-	else
+	if (!line_begin(&l, level))
 		line_time(&l);
-	line_format(&l, "level=%s program=", level_name(level));
+	line_put(&l, "level=", 6);
+	line_put(&l, level_name(level), strlen(level_name(level)));
+	line_put(&l, " program=", 9);
 	line_value(&l, str_from(log_state.program));
 	line_put(&l, " msg=", 5);
 	line_value(&l, str_from(text));
 	for (; fields->kind != LOG_END && !l.cut; fields++)
 		line_field(&l, fields);
-	line_send(&l);
+	line_send(&l, level >= LOG_LEVEL_INFO);
 	errno = saved_errno;
+}
+
+/* ---- A log that waits for nobody ---- */
+
+void
+log_keep(void)
+{
+	log_queue_start();
+}
+
+void
+log_flush(void)
+{
+	int saved_errno = errno;
+	uint64_t dropped;
+
+	log_queue_write();
+	dropped = log_queue_take_dropped();
+	if (dropped > 0) {
+		log_warn("nobody read the log: lines were dropped",
+		    LOG_U("lines", dropped));
+		log_queue_write();
+	}
+	errno = saved_errno;
+}
+
+void
+log_discard(void)
+{
+	size_t octets = log_queue_discard();
+
+	if (octets > 0)
+		log_warn("lines about records that were not flushed are not "
+			 "logged",
+		    LOG_U("octets", octets));
+}
+
+void
+log_end(void)
+{
+	log_queue_wait(LOG_END_MS);
+	log_flush();
+	log_queue_stop();
 }
 
 void
@@ -387,7 +438,8 @@ fatal(int code, const char *format, ...)
 		    STYLE_PEOPLE);
 		line_put(&l, ": ", 2);
 		line_text(&l, str_from(message), STYLE_PEOPLE);
-		line_send(&l);
+		line_send(&l, false);
 	}
+	log_end();
 	exit(code);
 }

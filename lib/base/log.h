@@ -3,8 +3,9 @@
  * typed fields). Under systemd (JOURNAL_STREAM names our stderr) each line
  * starts with its sd-daemon(3) priority, <3> to <7>, and leaves time= out.
  * Values are escaped, so no text from a peer can forge a line or a field.
- * Never log a password, a token or a key. Not thread-safe; never blocks longer
- * than one write(2) to stderr; a line is cut at LOG_LINE_MAX.
+ * Never log a password, a token or a key. Not thread-safe; a line is cut at
+ * LOG_LINE_MAX. Each is one write(2) to stderr, which may block, until log_keep
+ * is called.
  */
 #ifndef STRIFE_BASE_LOG_H
 #define STRIFE_BASE_LOG_H
@@ -53,9 +54,27 @@ bool log_enabled(enum log_level level);
 /* "error" "warn" "info" "debug"; false for any other word. */
 bool log_level_from(struct str word, enum log_level *level);
 
+/* A line by itself, at any level, for scripts to wait for. */
+void log_plain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* fields end with one of kind LOG_END; use the macros below. */
 void log_write(
     enum log_level level, const char *text, const struct log_field *fields);
+
+/*
+ * For a daemon, which must not wait for whoever reads its log: from now on
+ * lines are kept, a megabyte of them, until log_flush writes what can be
+ * written at once. Kept lines tell of what becomes durable in the same turn,
+ * so it is called when that is. When lines find no room, some are dropped,
+ * those of info and debug sooner than the rest, and later a line tells how
+ * many. log_end, and fatal, give the reader LOG_END_MS to take what is left.
+ */
+#define LOG_END_MS 1000
+void log_keep(void);
+void log_flush(void);
+/* A flush has failed: what is kept may not be true, and is forgotten. */
+void log_discard(void);
+void log_end(void);
 
 #define LOG_AT_(level, text, ...) \
 	log_write((level), (text), (const struct log_field[]){__VA_ARGS__})

@@ -16,6 +16,17 @@ talk_init(struct talk *t, const struct talk_ops *ops, void *ctx,
 	t->window = window;
 	t->peer = (struct peer){slot, 0};
 	t->user = STR_NONE;
+	request_log_init(&t->log);
+}
+
+/* Whom the log is to name. */
+static struct request_log_peer
+who(const struct talk *t)
+{
+	struct request_log_peer peer = {.address = conn_address(t->conn)};
+
+	t->ops->who(t->ctx, &peer);
+	return peer;
 }
 
 void
@@ -26,6 +37,7 @@ talk_begin(struct talk *t, struct conn *conn)
 	t->peer.generation++;
 	t->user = STR_NONE;
 	t->forbidden = NULL;
+	t->line_ns = conn_last_input_ns(conn);
 	t->reader = (struct line_reader){0};
 	t->unanswered = t->unwritten = t->heavy = 0;
 	t->barrier = false;
@@ -64,6 +76,11 @@ talk_down(struct talk *t)
 	};
 
 	unlist(t);
+	if (t->ops->who != NULL && !TAILQ_EMPTY(&t->log.waiting)) {
+		struct request_log_peer peer = who(t);
+
+		request_log_gone(&t->log, &peer);
+	}
 	t->conn = NULL;
 	t->ended = true;
 	turn_event(t->turn, &ev);
@@ -83,6 +100,17 @@ is_final(const char *line, size_t len)
 		   (space[3] == ' ' || space[3] == '\n')) ||
 	    (left > 3 && memcmp(space + 1, "ERR", 3) == 0 &&
 		(space[4] == ' ' || space[4] == '\n'));
+}
+
+static void
+log_answer(struct talk *t, const char *line, size_t len)
+{
+	struct request_log_peer peer;
+
+	if (t->ops->who == NULL)
+		return;
+	peer = who(t);
+	request_log_answered(&t->log, line, len, &peer);
 }
 
 static void
@@ -125,6 +153,7 @@ talk_deliver(struct talk *t, struct peer peer, const char *line, size_t len)
 		CHECK(t->unanswered > 0);
 		t->unanswered--;
 		t->unwritten++;
+		log_answer(t, line, len);
 	}
 	put_line(t, line, len);
 	if (t->quit_tag[0] != '\0' && t->unanswered == 1)
@@ -138,8 +167,11 @@ talk_put(struct talk *t, const struct msg *m)
 	size_t len = msg_encode(m, line);
 
 	CHECK(len > 0);
-	if (t->conn != NULL && !t->ended)
-		put_line(t, line, len);
+	if (t->conn == NULL || t->ended)
+		return;
+	if (is_final(line, len))
+		log_answer(t, line, len);
+	put_line(t, line, len);
 }
 
 void
@@ -221,6 +253,13 @@ talk_quit(struct talk *t, const struct msg *request)
 }
 
 void
+talk_refuse(struct talk *t, enum code code, const char *text)
+{
+	t->forbidden = text;
+	t->forbidden_code = code;
+}
+
+void
 talk_heavy(struct talk *t)
 {
 	t->heavy++;
@@ -232,6 +271,16 @@ talk_end(struct talk *t)
 {
 	t->ended = true;
 	list(t);
+}
+
+void
+talk_drop(struct talk *t)
+{
+	if (t->conn == NULL)
+		return;
+	t->ended = true;
+	t->closed = true;
+	conn_close(t->conn, false);
 }
 
 /* ---- Input ---- */
@@ -256,9 +305,11 @@ static void
 refuse(struct talk *t, const struct line *line)
 {
 	t->unanswered++;
-	talk_error(t, line->tag, CODE_FORBIDDEN, STR_NONE, t->forbidden);
-	log_warn("closing: the certificate is of another role",
-	    LOG_C("peer", conn_address(t->conn)), LOG_C("why", t->forbidden));
+	talk_error(t, line->tag, t->forbidden_code, STR_NONE, t->forbidden);
+	log_warn("closing: the peer is not welcome",
+	    LOG_C("peer", conn_address(t->conn)),
+	    LOG_C("code", code_text(t->forbidden_code)),
+	    LOG_C("why", t->forbidden));
 	talk_end(t);
 }
 
@@ -275,6 +326,12 @@ take_request(struct talk *t, const struct line *line)
 	}
 	if (!count(t))
 		return;
+	if (t->ops->who != NULL) {
+		struct request_log_peer peer = who(t);
+
+		request_log_taken(
+		    &t->log, line, status == LINE_OK ? &m : NULL, &peer);
+	}
 	/* The line was split, so its shape is good. */
 	CHECK(status != LINE_SHAPE && status != LINE_LONG);
 	switch (status) {
@@ -298,6 +355,7 @@ static void
 take_line(struct talk *t, struct line *line)
 {
 	t->lines_in++;
+	t->line_ns = conn_last_input_ns(t->conn);
 	if (t->forbidden != NULL)
 		refuse(t, line);
 	else if (!line_is_reply(line))
@@ -316,6 +374,7 @@ static void
 take_broken(
     struct talk *t, const struct line *line, enum code code, const char *text)
 {
+	t->line_ns = conn_last_input_ns(t->conn);
 	if (t->forbidden != NULL) {
 		refuse(t, line);
 		return;

@@ -13,6 +13,7 @@
 #include <sys/queue.h>
 
 #include "base/conn.h"
+#include "turn/request_log.h"
 #include "turn/turn.h"
 #include "wire/event.h"
 #include "wire/reader.h"
@@ -28,6 +29,9 @@ struct talk_ops {
 	void (*request)(void *ctx, const struct msg *);
 	/* Whatever is no request: a reply, or NULL where none is awaited. */
 	void (*reply)(void *ctx, const struct line *);
+	/* Whose requests are logged, one line each: certificate and user. NULL:
+	 * they are not. */
+	void (*who)(const void *ctx, struct request_log_peer *);
 };
 
 /* Connections that want talks_after_turn, so that it need not look at all. */
@@ -44,9 +48,12 @@ struct talk {
 	struct conn *conn;   /* NULL: nobody is connected */
 	struct peer peer;
 	struct str user; /* what EV_PEER_DOWN carries */
-	/* Not NULL: the first line is answered FORBIDDEN, and that is all. */
+	/* Not NULL: the first line is answered so, and that is all. */
 	const char *forbidden;
+	enum code forbidden_code;
+	int64_t line_ns; /* when its last line was complete; else, the start */
 	struct line_reader reader;
+	struct request_log log;
 	uint32_t unanswered; /* requests without a final answer */
 	uint32_t unwritten;  /* answered, not yet in the socket */
 	uint32_t window, heavy;
@@ -85,6 +92,8 @@ void talk_put(struct talk *, const struct msg *);
  * code's own words. */
 void talk_error(struct talk *, const char *tag, enum code, struct str field,
     const char *text);
+/* Answers the first line, whatever it is, with this error, and ends it. */
+void talk_refuse(struct talk *, enum code, const char *text);
 /* As long as it is set, later requests wait in the connection. */
 void talk_barrier(struct talk *, bool set);
 /* Nothing more is read; what was asked before is still answered. */
@@ -95,6 +104,9 @@ void talk_quit(struct talk *, const struct msg *request);
 void talk_heavy(struct talk *);
 /* Takes nothing more; talk_after_turn closes it. */
 void talk_end(struct talk *);
+/* Ends it at once, whatever is still to be written; `down` comes in a later
+ * turn. */
+void talk_drop(struct talk *);
 /* After turn_end: writes what was delivered, and closes what has ended. */
 void talk_after_turn(struct talk *);
 void talks_after_turn(struct talks *);

@@ -15,6 +15,7 @@ Used beside strife.py:
 
 import os
 import re
+import subprocess
 import uuid
 import warnings
 
@@ -40,6 +41,15 @@ def user(accounts=(), roles=ROLES, **more):
         entry["accounts"] = list(accounts)
     entry.update(more)
     return {k: v for k, v in entry.items() if v is not None}
+
+
+def token_key(place, name="token.key"):
+    """A new key for tokens; returns its path."""
+    path = place.path(name)
+    subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out",
+                    path], check=True, stderr=subprocess.DEVNULL)
+    os.chmod(path, 0o600)
+    return path
 
 
 class Gatewayd:

@@ -257,6 +257,157 @@ test_fatal(void)
 	is_text(c.err, wanted, "and says it plainly, with controls escaped");
 }
 
+/* ---- A log that waits for nobody ---- */
+
+#define FLOOD 20000
+
+/* Far more than a pipe and the queue hold, and nobody reads. */
+static void
+flood(void *ctx)
+{
+	int *fds = ctx;
+
+	if (dup2(fds[1], STDERR_FILENO) < 0)
+		_exit(126);
+	close(fds[0]);
+	close(fds[1]);
+	log_keep();
+	for (unsigned i = 0; i < FLOOD; i++) {
+		log_info("casual", LOG_U("n", i));
+		log_flush();
+	}
+	log_error("important");
+	log_flush();
+	/* Who ended here was not held up. */
+	_exit(0);
+}
+
+static void
+test_full_pipe(void)
+{
+	static char text[1 << 20];
+	struct capture c;
+	size_t len = 0, whole = 0;
+	ssize_t got;
+	int fds[2];
+
+	CHECK(pipe(fds) == 0);
+	capture_run(&c, flood, fds);
+	is_i64(capture_exit(&c), 0,
+	    "a pipe that nobody reads does not hold a process up");
+	close(fds[1]);
+	while ((got = read(fds[0], text + len, sizeof(text) - len)) > 0)
+		len += (size_t)got;
+	close(fds[0]);
+	for (size_t i = 0; i < len; i++)
+		whole += text[i] == '\n' ? 1 : 0;
+	ok(len > 4096 && whole > 10, "what it took was written");
+}
+
+/* The parent's end of the pipe is read once the lines do not fit any more. */
+static void
+flood_and_wait(void *ctx)
+{
+	int *fds = ctx;
+	char go;
+
+	if (dup2(fds[1], STDERR_FILENO) < 0)
+		_exit(126);
+	close(fds[0]);
+	close(fds[1]);
+	log_keep();
+	for (unsigned i = 0; i < FLOOD; i++)
+		log_info("casual", LOG_U("n", i));
+	log_error("important");
+	if (write(STDOUT_FILENO, "x", 1) != 1 ||
+	    read(STDIN_FILENO, &go, 1) != 0)
+		_exit(125);
+	log_end();
+	log_info("afterwards");
+	_exit(0);
+}
+
+static void
+test_dropped(void)
+{
+	static char text[4 << 20];
+	unsigned long shown = 0, dropped = 0;
+	const char *at;
+	size_t len = 0;
+	ssize_t got;
+	int fds[2], in[2], out[2], status;
+	pid_t pid;
+	char x;
+
+	CHECK(pipe(fds) == 0);
+	CHECK(pipe(in) == 0);
+	CHECK(pipe(out) == 0);
+	fflush(stdout);
+	pid = fork();
+	CHECK(pid >= 0);
+	if (pid == 0) {
+		dup2(in[0], STDIN_FILENO);
+		dup2(out[1], STDOUT_FILENO);
+		close(in[1]);
+		close(out[0]);
+		flood_and_wait(fds);
+	}
+	close(fds[1]);
+	close(in[0]);
+	close(out[1]);
+	CHECK(read(out[0], &x, 1) == 1);
+	close(in[1]);
+	while ((got = read(fds[0], text + len, sizeof(text) - 1 - len)) > 0)
+		len += (size_t)got;
+	text[len] = '\0';
+	close(fds[0]);
+	close(out[0]);
+	CHECK(waitpid(pid, &status, 0) == pid);
+	is_i64(status, 0, "the reader comes late, and the writer ends well");
+	for (at = text; (at = strstr(at, "msg=casual")) != NULL; at++)
+		shown++;
+	at = strstr(text, " lines=");
+	if (at != NULL)
+		dropped = strtoul(at + 7, NULL, 10);
+	ok(dropped > 0 && shown + dropped == FLOOD,
+	    "what was dropped is counted, and a line tells of it");
+	ok(strstr(text, "level=error program=strife msg=important\n") != NULL,
+	    "room is kept for what is not casual");
+	ok(strstr(text, "msg=afterwards\n") != NULL, "and the log goes on");
+}
+
+static void
+discard(void *ctx)
+{
+	(void)ctx;
+	log_keep();
+	log_info("kept and flushed");
+	log_flush();
+	log_info("not true after all");
+	log_discard();
+	log_crit("the disk failed");
+	log_plain("registered gateway=%s", "gw1");
+	log_end();
+	log_info("at once");
+}
+
+static void
+test_kept(void)
+{
+	struct capture c;
+
+	capture_run(&c, discard, NULL);
+	ok(strstr(c.err, "kept and flushed") != NULL,
+	    "a line that was kept is written");
+	ok(strstr(c.err, "not true") == NULL, "one that was discarded is not");
+	ok(strstr(c.err, "were not flushed") != NULL, "which is told");
+	ok(strstr(c.err, "the disk failed") != NULL, "and the log goes on");
+	ok(strstr(c.err, "\nregistered gateway=gw1\n") != NULL,
+	    "a plain line stands by itself");
+	ok(strstr(c.err, "msg=\"at once\"") != NULL,
+	    "after the end lines are written at once");
+}
+
 int
 main(void)
 {
@@ -267,5 +418,8 @@ main(void)
 	test_cut();
 	test_journald();
 	test_fatal();
+	test_full_pipe();
+	test_dropped();
+	test_kept();
 	return tap_done();
 }

@@ -401,7 +401,7 @@ test_broken(void)
 	leave();
 
 	begin(&waits, 100);
-	t.talk.forbidden = "not for you";
+	talk_refuse(&t.talk, CODE_FORBIDDEN, "not for you");
 	say("a nonsense \nb QUIT\n");
 	is_text(t.got,
 	    "a ERR code=FORBIDDEN retry=never text=not%20for%20you\n",
