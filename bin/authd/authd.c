@@ -12,8 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -23,6 +21,7 @@
 #include "base/exitcode.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/privileges.h"
 #include "base/version.h"
 #include "wire/msg.h"
 #include "wire/reader.h"
@@ -69,17 +68,13 @@ printed(void)
 static void
 hygiene(void)
 {
-	const struct rlimit none = {0, 0};
-
 	umask(077);
 	signal(SIGPIPE, SIG_IGN);
 	closefrom(STDERR_FILENO + 1);
-	/* A core would hold hashes and passwords. */
-	if (setrlimit(RLIMIT_CORE, &none) != 0 ||
-	    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+	if (privileges_no_core() != 0)
 		fatal(EXIT_OSERR, "cannot turn core dumps off: %s",
 		    strerror(errno));
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+	if (privileges_no_new() != 0)
 		fatal(EXIT_OSERR, "cannot give privileges up: %s",
 		    strerror(errno));
 }

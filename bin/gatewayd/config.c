@@ -7,6 +7,7 @@
 
 #include "base/address.h"
 #include "base/check.h"
+#include "wire/jti.h"
 
 static const char *
 check_node(struct str value)
@@ -37,10 +38,13 @@ static const struct yaml_row rows[] = {
     {"sessions.token_secret", YAML_FILE, AT(token_secret), 1, PATH_MAX, "~",
 	NULL},
     {"sessions.token_lifetime", YAML_DURATION, AT(token_lifetime_ns), NS_PER_S,
-	24 * HOUR_NS, "5m", NULL},
+	TOKEN_LIFETIME_MAX_S *NS_PER_S, "5m", NULL},
+    {"sessions.revoked", YAML_INTEGER, AT(revoked), 1, 1048576, "65536", NULL},
     {"sessions.login_burst", YAML_INTEGER, AT(login_burst), 1, 1000, "5", NULL},
     {"limits.connections", YAML_INTEGER, AT(connections), 1, 1048576, "10000",
 	NULL},
+    {"limits.per_certificate", YAML_INTEGER, AT(per_certificate), 1, 1048576,
+	"9000", NULL},
     {"limits.handshakes", YAML_INTEGER, AT(handshakes), 1, 4096, "64", NULL},
     {"limits.banks", YAML_INTEGER, AT(banks), 1, 4096, "256", NULL},
 };
@@ -119,9 +123,11 @@ decision_octets_max(const struct longest *l)
 	msg_set_str(&m, KEY_proofs, str_from(l->proofs));
 	msg_set_u64(&m, KEY_attempts, INT64_MAX);
 	msg_set_jpos(&m, KEY_received, far);
+	msg_set_jpos(&m, KEY_again, far);
 	octets = settings_record_octets(&m);
 	start_record(&m, VERB_GATEWAY_JOURNAL_END);
 	msg_set_str(&m, KEY_proofs, str_from(l->proofs));
+	msg_set_jpos(&m, KEY_again, far);
 	return octets + settings_record_octets(&m);
 }
 

@@ -18,8 +18,8 @@ struct config {
 	char *users;
 	struct yaml_list token_keys; /* files; none: count 0 */
 	char *token_secret;          /* or NULL */
-	int64_t token_lifetime_ns, login_burst;
-	int64_t connections, handshakes, banks;
+	int64_t token_lifetime_ns, revoked, login_burst;
+	int64_t connections, per_certificate, handshakes, banks;
 };
 
 /* 0, or -1 with *error filled and nothing left allocated. */

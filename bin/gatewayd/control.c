@@ -19,6 +19,7 @@ stats(const struct gatewayd *g, struct operator_talk *o, const struct msg *m)
 	operator_stat(o, m, "operators_connected",
 	    operators_connected(g->server.operators));
 	operator_stat(o, m, "logins_waiting", logins_waiting(g->logins));
+	operator_stat(o, m, "revocations", coord_revocations(g->coord));
 }
 
 static void
@@ -32,15 +33,15 @@ take_request(void *ctx, struct operator_talk *o, const struct msg *m)
 	    .who = str_from(o->who),
 	};
 
-	if (m->verb == VERB_CONTROL_SNAPSHOT ||
-	    m->verb == VERB_CONTROL_REVOKE) {
-		talk_error(&o->talk, m->tag, CODE_UNKNOWN_VERB, STR_NONE,
-		    "this version does not have it");
+	if (m->verb == VERB_CONTROL_SNAPSHOT) {
+		snapshots_ask(&g->server.snapshots, &o->talk, m);
 		return;
 	}
 	if (m->verb == VERB_CONTROL_STATS)
 		stats(g, o, m);
 	turn_event(g->server.turn, &ev);
+	if (m->verb == VERB_CONTROL_REVOKE)
+		sessions_revoked(g->sessions);
 }
 
 void

@@ -6,6 +6,7 @@
 #include "gatewayd.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,8 +22,10 @@
 #include "base/version.h"
 #include "control.h"
 #include "login.h"
+#include "outcomes.h"
 #include "sessions.h"
 #include "start.h"
+#include "tokens.h"
 
 #define PROGRAM "strife-gatewayd"
 
@@ -43,21 +46,6 @@ static const char help[] =
     "75 another process holds the journal, 78 configuration.\n";
 
 /* ---- The engine's operations ---- */
-
-static void
-step(void *ctx, const struct event *ev, struct actions *actions)
-{
-	struct gatewayd *g = ctx;
-
-	coord_step(g->coord, ev, actions);
-	for (uint32_t i = 0; i < actions->count; i++) {
-		const struct action *a = &actions->at[i];
-
-		if (a->kind == AC_SEND && a->msg.word == MSG_OK &&
-		    a->msg.verb == VERB_UP_REGISTER)
-			banks_registered(g->banks, a->peer);
-	}
-}
 
 static bool
 more(const void *ctx)
@@ -88,6 +76,36 @@ static uint32_t
 asks_first(const struct gatewayd *g)
 {
 	return control_first(g) + CONTROL_SLOTS;
+}
+
+/* What the log is to tell of a record that is being appended. */
+static void
+note_record(
+    const struct gatewayd *g, const struct event *ev, const struct msg *m)
+{
+	if (m->verb != VERB_GATEWAY_JOURNAL_RECEIVED)
+		outcome_log(m);
+	else if (ev->peer.slot >= sessions_first(g) &&
+	    ev->peer.slot < control_first(g))
+		sessions_attempts(g->sessions, ev->peer, &m->v[KEY_id].id,
+		    m->v[KEY_attempts].u64);
+}
+
+static void
+step(void *ctx, const struct event *ev, struct actions *actions)
+{
+	struct gatewayd *g = ctx;
+
+	coord_step(g->coord, ev, actions);
+	for (uint32_t i = 0; i < actions->count; i++) {
+		const struct action *a = &actions->at[i];
+
+		if (a->kind == AC_APPEND)
+			note_record(g, ev, &a->msg);
+		else if (a->kind == AC_SEND && a->msg.word == MSG_OK &&
+		    a->msg.verb == VERB_UP_REGISTER)
+			banks_registered(g->banks, a->peer);
+	}
 }
 
 static void
@@ -144,6 +162,7 @@ make_coord(const struct config *c)
 	    .per_user_max = (uint32_t)c->per_user,
 	    .held_max = (uint32_t)c->held_max,
 	    .banks_max = (uint32_t)c->banks,
+	    .revoked_max = (uint32_t)c->revoked,
 	    .window_max = BANK_WINDOW_MAX,
 	    .remembered_max = (uint64_t)c->settings.remembered,
 	    .prepare_timeout_ns = c->prepare_timeout_ns,
@@ -162,13 +181,35 @@ make_coord(const struct config *c)
 	return coord;
 }
 
+static bool
+snapshot_lines(const void *ctx, snapshot_line *line, void *line_ctx)
+{
+	return coord_snapshot(
+	    ((const struct gatewayd *)ctx)->coord, line, line_ctx);
+}
+
+static void
+renew(void *ctx)
+{
+	struct gatewayd *g = ctx;
+
+	coord_free(g->coord);
+	g->coord = make_coord(&g->config);
+}
+
+static const struct server_core core = {
+    .note = coord_note,
+    .lines = snapshot_lines,
+    .renew = renew,
+};
+
 static void
 open_journal(struct gatewayd *g)
 {
 	struct server *s = &g->server;
 
 	server_open_journal(
-	    s, SIDE_GATEWAY_JOURNAL, "gatewayd", g->config.node);
+	    s, SIDE_GATEWAY_JOURNAL, "gatewayd", g->config.node, &core);
 	if (s->options.restored)
 		coord_set_restored(g->coord);
 	if (s->options.restored || journal_was_torn(s->journal)) {
@@ -250,23 +291,46 @@ listen_and_serve(struct gatewayd *g)
 
 /* ---- Running ---- */
 
-/* SIGHUP: the users' file and the log's level. */
+/* SIGHUP: certificates, the users' file and the log's level. */
 static void
 reload(void *ctx)
 {
 	struct gatewayd *g = ctx;
 	struct config fresh;
 	struct yaml_error error;
+	bool good;
 
 	if (config_read(&fresh, g->server.options.config, &error) < 0) {
 		log_error("the configuration is not reloaded",
 		    LOG_C("error", error.text));
 		return;
 	}
-	server_set_level(&g->server, fresh.settings.log_level);
+	good = server_reload(&g->server, &fresh.settings);
+	if (good)
+		tokens_reload(g->tokens, &fresh);
 	config_free(&fresh);
+	if (!good)
+		return;
+	sessions_recheck(g->sessions);
+	banks_recheck(g->banks);
 	checker_reload(g->checker);
 	log_info("reloaded");
+}
+
+/* For whoever asks the manager how the gateway is doing. */
+static void
+figures(const void *ctx, char text[SUPERVISOR_STATUS_SIZE])
+{
+	const struct gatewayd *g = ctx;
+	struct coord_counts counts;
+
+	coord_counts(g->coord, &counts);
+	(void)snprintf(text, SUPERVISOR_STATUS_SIZE,
+	    "serving: %" PRIu32 " clients, %" PRIu32 " of %" PRIu32
+	    " banks; payments: %" PRIu32 " in flight, %" PRIu32
+	    " held, %" PRIu64 " committed since the start",
+	    sessions_connected(g->sessions), counts.banks_up, counts.banks,
+	    counts.in_flight, counts.held, counts.committed);
 }
 
 static bool
@@ -275,6 +339,15 @@ nobody_waits(const struct server *s)
 	const struct gatewayd *g = s->ctx;
 
 	return sessions_unanswered(g->sessions) == 0;
+}
+
+static void
+drop(const struct server *s)
+{
+	const struct gatewayd *g = s->ctx;
+
+	sessions_drop(g->sessions);
+	banks_drop(g->banks);
 }
 
 static bool
@@ -301,7 +374,7 @@ drain(struct gatewayd *g)
 	    &g->server, nobody_waits, g->config.prepare_timeout_ns);
 	sessions_stop(g->sessions);
 	banks_stop(g->banks);
-	server_end(&g->server, nobody_is_left);
+	server_end(&g->server, nobody_is_left, drop);
 }
 
 static void
@@ -312,6 +385,7 @@ free_all(struct gatewayd *g)
 	sessions_free(g->sessions);
 	banks_free(g->banks);
 	logins_free(g->logins);
+	tokens_free(g->tokens);
 	server_free(&g->server);
 	coord_free(g->coord);
 	config_free(&g->config);
@@ -344,7 +418,7 @@ main(int argc, char **argv)
 	control_open(&g, control_first(&g));
 	check_descriptors(&g);
 	listen_and_serve(&g);
-	server_run(s);
+	server_run(s, figures);
 	drain(&g);
 	free_all(&g);
 	return EXIT_OK;

@@ -15,6 +15,7 @@ struct asks;
 struct banks;
 struct logins;
 struct sessions;
+struct tokens;
 
 struct gatewayd {
 	struct config config;
@@ -25,6 +26,7 @@ struct gatewayd {
 	struct sessions *sessions;
 	struct asks *asks;
 	struct logins *logins;
+	struct tokens *tokens;
 };
 
 #endif

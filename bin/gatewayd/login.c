@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "tokens.h"
 
 /* Pairs and certificates whose failures are remembered. */
 #define SUSPECTS_MAX 16384
@@ -73,23 +74,6 @@ logins_waiting(const struct logins *ls)
 
 /* ---- Answers ---- */
 
-static void
-answer_granted(
-    struct session *s, const struct login *l, const struct rights *rights)
-{
-	struct msg m;
-
-	talk_barrier(&s->talk, false);
-	if (!session_enter(s, rights)) {
-		talk_error(&s->talk, l->tag, CODE_OVERLOADED, STR_NONE, NULL);
-		return;
-	}
-	msg_init(&m, MSG_OK, VERB_CLIENT_LOGIN, l->tag);
-	msg_set_str(&m, KEY_user, str_from(rights->user));
-	msg_set_str(&m, KEY_roles, str_from(rights->roles));
-	turn_send(s->talk.turn, s->talk.peer, &m);
-}
-
 /* What a failure of any kind is to the client: nothing more than it must. */
 static enum code
 refusal_of(enum code code)
@@ -125,8 +109,8 @@ answer_locked(struct session *s, const char *tag, uint32_t wait_s)
 	char text[80];
 	struct msg m;
 
-	snprintf(
-	    text, sizeof(text), "too many failures; wait %u seconds", wait_s);
+	snprintf(text, sizeof(text), "too many failures; wait %u second%s",
+	    wait_s, wait_s == 1 ? "" : "s");
 	msg_error(&m, VERB_CLIENT_LOGIN, tag, CODE_LOCKED_OUT, text);
 	msg_set_u64(&m, KEY_after, wait_s);
 	turn_send(s->talk.turn, s->talk.peer, &m);
@@ -167,15 +151,16 @@ ended(struct login *l, enum code code, const struct rights *rights)
 	}
 	if (code == CODE_NONE) {
 		lockout_good(ls->lockout, user, certificate);
-		log_info("login", LOG_C("user", l->user),
-		    LOG_C("certificate", l->certificate));
 	} else if (code == CODE_BAD_CREDENTIALS) {
 		lockout_failed(ls->lockout, user, certificate, clock_mono_ns());
-		log_warn("login refused", LOG_C("user", l->user),
-		    LOG_C("certificate", l->certificate));
+		/* Whoever waits for the answer has a line of his own. */
+		if (s == NULL)
+			log_warn("login refused", LOG_C("user", l->user),
+			    LOG_C("certificate", l->certificate));
 	}
 	if (s != NULL && code == CODE_NONE) {
-		answer_granted(s, l, rights);
+		talk_barrier(&s->talk, false);
+		tokens_grant(s, l->tag, rights);
 	} else if (s != NULL) {
 		talk_error(&s->talk, l->tag, code, STR_NONE, NULL);
 		talk_barrier(&s->talk, false);
@@ -214,34 +199,6 @@ logins_checked(struct logins *ls, uint64_t cookie, enum checker_outcome outcome,
 
 /* ---- A customer of a bank ---- */
 
-/* Of the roles that the bank gave, those that there are. */
-static void
-copy_roles(char *into, size_t size, const char *roles)
-{
-	static const char *const known[] = {"balance", "pay", "history"};
-	size_t len = 0;
-
-	into[0] = '\0';
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-		size_t word_len = strlen(known[i]);
-		const char *at = roles;
-
-		while ((at = strstr(at, known[i])) != NULL) {
-			bool starts = at == roles || at[-1] == ',';
-
-			at += word_len;
-			if (starts && (*at == ',' || *at == '\0')) {
-				int more = snprintf(into + len, size - len,
-				    "%s%s", len > 0 ? "," : "", known[i]);
-
-				CHECK(more > 0 && (size_t)more < size - len);
-				len += (size_t)more;
-				break;
-			}
-		}
-	}
-}
-
 static void
 bank_answered(void *ctx, const struct ask_answer *answer)
 {
@@ -255,7 +212,7 @@ bank_answered(void *ctx, const struct ask_answer *answer)
 	}
 	memset(&rights, 0, sizeof(rights));
 	CHECK(str_copy(rights.user, sizeof(rights.user), str_from(l->user)));
-	copy_roles(rights.roles, sizeof(rights.roles), answer->roles);
+	rights_set_roles(&rights, answer->roles);
 	len = snprintf(rights.accounts, sizeof(rights.accounts), "%s@%s",
 	    answer->account, l->bank);
 	CHECK(len > 0 && (size_t)len < sizeof(rights.accounts));

@@ -1,9 +1,8 @@
 #include "sessions.h"
 
-#include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/check.h"
 #include "base/clock.h"
@@ -11,26 +10,28 @@
 #include "base/log.h"
 #include "base/version.h"
 #include "login.h"
+#include "tokens.h"
 
 /* Unread octets kept: several lines, so that one is always whole. */
 #define IN_OCTETS (16u << 10)
+/* What the system keeps for one that does not read; it takes twice that. */
+#define SOCKET_OUT_OCTETS (128 << 10)
 /* For the rows of TALK_HEAVY_MAX histories, beside a window of answers. */
 #define ROWS_OCTETS (2u << 20)
-/* Slots of connections that are ending beside those of a full house. */
-#define ENDING_MAX 64
-/* The same warning is not logged again for this long. */
-#define QUIET_NS NS_PER_S
 
 _Static_assert(IN_OCTETS >= 2 * LINE_MAX_LEN, "a line fits");
+_Static_assert(offsetof(struct session, accepted) == 0, "it comes first");
 
 struct sessions {
 	struct gatewayd *gatewayd;
-	uint32_t first_slot, slots, connected;
-	struct session *at;
-	TAILQ_HEAD(, session) free;
-	struct listener listener;
-	int64_t warned_ns;
+	struct acceptor acceptor;
 };
+
+static struct session *
+session_at(const struct sessions *ss, uint32_t i)
+{
+	return (struct session *)acceptor_at(&ss->acceptor, i);
+}
 
 struct gatewayd *
 session_gatewayd(const struct session *s)
@@ -39,7 +40,8 @@ session_gatewayd(const struct session *s)
 }
 
 bool
-session_enter(struct session *s, const struct rights *rights)
+session_enter(
+    struct session *s, const struct rights *rights, const struct grant *grant)
 {
 	if (s->rights != NULL) {
 		explicit_bzero(s->rights, sizeof(*s->rights));
@@ -52,7 +54,26 @@ session_enter(struct session *s, const struct rights *rights)
 	if (s->rights == NULL)
 		return false;
 	*s->rights = *rights;
+	s->grant = *grant;
 	return true;
+}
+
+static bool
+is_revoked(const struct session *s)
+{
+	return s->grant.revoked ||
+	    coord_revoked(s->sessions->gatewayd->coord,
+		str_from(s->rights->user), s->grant.jti);
+}
+
+/* What has ended a session, if anything has. */
+static enum code
+end_of(const struct session *s)
+{
+	if (is_revoked(s))
+		return CODE_TOKEN_REVOKED;
+	return clock_mono_ns() >= s->grant.ends_ns ? CODE_TOKEN_EXPIRED
+						   : CODE_NONE;
 }
 
 /* ---- Verbs that are answered here ---- */
@@ -104,15 +125,6 @@ take_ping(struct session *s, const struct msg *m)
 	answer(s, &reply);
 }
 
-static void
-answer_ok(struct session *s, const struct msg *m)
-{
-	struct msg reply;
-
-	msg_init(&reply, MSG_OK, m->verb, m->tag);
-	answer(s, &reply);
-}
-
 /* ---- Verbs for the coordinator ---- */
 
 static void
@@ -141,6 +153,7 @@ static bool
 is_allowed(struct session *s, const struct msg *m)
 {
 	enum role role = verb_info(m->verb)->role;
+	enum code code;
 
 	if (!s->greeted && m->verb != VERB_CLIENT_HELLO) {
 		refuse(s, m, CODE_BAD_REQUEST, "HELLO comes first");
@@ -150,6 +163,12 @@ is_allowed(struct session *s, const struct msg *m)
 		return true;
 	if (s->rights == NULL) {
 		refuse(s, m, CODE_UNAUTHENTICATED, "LOGIN or AUTH comes first");
+		return false;
+	}
+	code = end_of(s);
+	if (code != CODE_NONE) {
+		refuse(s, m, code, NULL);
+		(void)session_enter(s, NULL, NULL);
 		return false;
 	}
 	if (!rights_has_role(s->rights, role)) {
@@ -174,12 +193,10 @@ take_request(void *ctx, const struct msg *m)
 		login_start(s->sessions->gatewayd->logins, s, m);
 		break;
 	case VERB_CLIENT_AUTH:
-		refuse(s, m, CODE_TOKEN_INVALID,
-		    "this gateway has not given out such a token");
+		tokens_auth(s, m);
 		break;
 	case VERB_CLIENT_LOGOUT:
-		(void)session_enter(s, NULL);
-		answer_ok(s, m);
+		tokens_logout(s, m);
 		break;
 	case VERB_CLIENT_ACCOUNTS:
 		accounts_start(s, m);
@@ -196,12 +213,22 @@ take_request(void *ctx, const struct msg *m)
 	}
 }
 
+static void
+client_who(const void *ctx, struct request_log_peer *peer)
+{
+	const struct session *s = ctx;
+
+	peer->certificate = s->certificate;
+	peer->user = s->rights != NULL ? s->rights->user : NULL;
+}
+
 static const struct talk_ops client_ops = {
     .side = SIDE_CLIENT,
     .exempt = VERB_UNKNOWN,
     .stop_reading = true,
     .request = take_request,
     .reply = NULL,
+    .who = client_who,
 };
 
 /* ---- Connections ---- */
@@ -214,20 +241,28 @@ set_idle(struct session *s, int64_t at_ns)
 		fatal(EXIT_OSERR, "out of memory for a timer");
 }
 
+/* Whoever is not welcome has as long as a handshake to hear why. */
+static int64_t
+idle_limit_ns(const struct session *s)
+{
+	const struct settings *c = &s->sessions->gatewayd->config.settings;
+
+	return s->talk.forbidden != NULL ? c->handshake_ns : c->idle_ns;
+}
+
 /*
- * Silent for too long: no request, or nothing taken of what it was sent. While
- * it only waits for an answer of ours, it is not.
+ * Silent for too long: no whole line, or nothing taken of what it was sent.
+ * While it only waits for an answer of ours, it is not.
  */
 static void
 idle_due(void *ctx)
 {
 	struct session *s = ctx;
-	int64_t limit_ns = s->sessions->gatewayd->config.settings.idle_ns;
-	int64_t now_ns = clock_mono_ns(), last_ns;
+	int64_t now_ns = clock_mono_ns(), limit_ns = idle_limit_ns(s), last_ns;
 
 	if (s->talk.conn == NULL || s->talk.ended)
 		return;
-	last_ns = conn_last_input_ns(s->talk.conn);
+	last_ns = s->talk.line_ns;
 	if (conn_last_output_ns(s->talk.conn) > last_ns)
 		last_ns = conn_last_output_ns(s->talk.conn);
 	if (s->talk.unanswered > 0 && conn_unsent(s->talk.conn) == 0)
@@ -243,63 +278,43 @@ idle_due(void *ctx)
 }
 
 static void
-client_up(void *ctx, struct conn *conn)
+client_begun(struct accepted *a)
 {
-	struct session *s = ctx;
-	const struct tls_identity *peer = conn_peer(conn);
+	struct session *s = (struct session *)a;
 
-	listener_ended(&s->sessions->listener, &s->handshake);
+	s->greeted = false;
+	s->certificate[0] = '\0';
+}
+
+static void
+client_up(struct accepted *a)
+{
+	struct session *s = (struct session *)a;
+	const struct tls_identity *peer = conn_peer(s->talk.conn);
+
 	CHECK(str_copy(
 	    s->certificate, sizeof(s->certificate), str_from(peer->name)));
-	if (peer->role != TLS_ROLE_CLIENT)
-		s->talk.forbidden =
-		    "only clients' certificates are welcome here";
-	set_idle(s,
-	    clock_mono_ns() + s->sessions->gatewayd->config.settings.idle_ns);
-	log_debug("client connected", LOG_C("peer", conn_address(conn)),
+	set_idle(s, clock_mono_ns() + idle_limit_ns(s));
+	log_debug("client connected", LOG_C("peer", conn_address(s->talk.conn)),
 	    LOG_C("certificate", s->certificate));
 }
 
-static size_t
-client_input(void *ctx, struct conn *conn, const char *octets, size_t len)
-{
-	struct session *s = ctx;
-
-	(void)conn;
-	return talk_input(&s->talk, octets, len);
-}
-
 static void
-client_drained(void *ctx, struct conn *conn)
+client_down(struct accepted *a, enum conn_end why)
 {
-	struct session *s = ctx;
-
-	(void)conn;
-	talk_drained(&s->talk);
-}
-
-static void
-client_down(void *ctx, struct conn *conn, enum conn_end why)
-{
-	struct session *s = ctx;
-	struct sessions *ss = s->sessions;
+	struct session *s = (struct session *)a;
 
 	(void)why;
-	log_debug("client gone", LOG_C("peer", conn_address(conn)),
-	    LOG_C("error", conn_error(conn)));
-	listener_ended(&ss->listener, &s->handshake);
-	loop_timer_clear(ss->gatewayd->server.loop, &s->idle);
+	log_debug("client gone", LOG_C("peer", conn_address(s->talk.conn)),
+	    LOG_C("error", conn_error(s->talk.conn)));
+	loop_timer_clear(s->sessions->gatewayd->server.loop, &s->idle);
 	accounts_forget(s);
-	(void)session_enter(s, NULL);
-	talk_down(&s->talk);
-	ss->connected--;
-	TAILQ_INSERT_HEAD(&ss->free, s, entry);
+	(void)session_enter(s, NULL, NULL);
 }
 
-static const struct conn_ops client_conn_ops = {
+static const struct acceptor_ops acceptor_ops = {
+    .begun = client_begun,
     .up = client_up,
-    .input = client_input,
-    .drained = client_drained,
     .down = client_down,
 };
 
@@ -311,88 +326,49 @@ out_octets_max(const struct config *c)
 	return octets > INT32_MAX ? (uint32_t)INT32_MAX : (uint32_t)octets;
 }
 
-/* A place for one more; where the house is full, an unfinished one goes. */
-static struct session *
-place(struct sessions *ss)
-{
-	if (ss->connected >= ss->gatewayd->config.connections &&
-	    !listener_evict(&ss->listener))
-		return NULL;
-	return TAILQ_FIRST(&ss->free);
-}
-
-static void
-turn_away(struct sessions *ss, int fd)
-{
-	int64_t now_ns = clock_mono_ns();
-
-	close(fd);
-	if (ss->warned_ns != 0 && now_ns - ss->warned_ns < QUIET_NS)
-		return;
-	ss->warned_ns = now_ns;
-	log_warn("clients are turned away: limits.connections are connected",
-	    LOG_U("connected", ss->connected));
-}
-
-static void
-welcome(void *ctx, int fd)
-{
-	struct sessions *ss = ctx;
-	const struct config *c = &ss->gatewayd->config;
-	const struct conn_limits limits = {
-	    .in_max = IN_OCTETS,
-	    .out_max = out_octets_max(c),
-	    .handshake_ns = c->settings.handshake_ns,
-	};
-	struct session *s = place(ss);
-	struct conn *conn;
-
-	if (s == NULL) {
-		turn_away(ss, fd);
-		return;
-	}
-	if (conn_accept(&conn, ss->gatewayd->server.loop, fd,
-		ss->gatewayd->server.tls, &limits, &client_conn_ops, s) < 0) {
-		log_warn("cannot serve a client", LOG_E(errno));
-		return;
-	}
-	TAILQ_REMOVE(&ss->free, s, entry);
-	ss->connected++;
-	s->greeted = false;
-	s->certificate[0] = '\0';
-	talk_begin(&s->talk, conn);
-	listener_begun(&ss->listener, &s->handshake, conn);
-}
-
 /* ---- The interface ---- */
 
 struct sessions *
 sessions_new(struct gatewayd *g, uint32_t first_slot)
 {
+	const struct config *c = &g->config;
+	const struct acceptor_conf conf = {
+	    .name = "clients",
+	    .limit = "limits.connections",
+	    .holder = "certificate",
+	    .role = TLS_ROLE_CLIENT,
+	    .forbidden = "only clients' certificates are welcome here",
+	    .ops = &acceptor_ops,
+	    .talk_ops = &client_ops,
+	    .first = first_slot,
+	    .connected_max = (uint32_t)c->connections,
+	    .holder_max = (uint32_t)c->per_certificate,
+	    .handshakes_max = (uint32_t)c->handshakes,
+	    .window = (uint32_t)c->settings.window,
+	    .limits =
+		{
+		    .in_max = IN_OCTETS,
+		    .out_max = out_octets_max(c),
+		    .handshake_ns = c->settings.handshake_ns,
+		},
+	    .socket_out = SOCKET_OUT_OCTETS,
+	    .size = sizeof(struct session),
+	};
 	struct sessions *ss = calloc(1, sizeof(*ss));
 
 	if (ss == NULL)
 		return NULL;
 	ss->gatewayd = g;
-	ss->first_slot = first_slot;
-	ss->slots = (uint32_t)g->config.connections + ENDING_MAX;
-	ss->listener.fd = -1;
-	ss->listener.name = "clients";
-	ss->at = calloc(ss->slots, sizeof(*ss->at));
-	if (ss->at == NULL) {
+	if (acceptor_init(&ss->acceptor, &conf, offsetof(struct session, talk),
+		&g->server) < 0) {
 		free(ss);
 		return NULL;
 	}
-	TAILQ_INIT(&ss->free);
-	for (uint32_t i = 0; i < ss->slots; i++) {
-		struct session *s = &ss->at[i];
+	for (uint32_t i = 0; i < ss->acceptor.count; i++) {
+		struct session *s = session_at(ss, i);
 
 		s->sessions = ss;
 		s->idle = (struct timer){.due = idle_due, .ctx = s};
-		talk_init(&s->talk, &client_ops, s, g->server.turn,
-		    first_slot + i, (uint32_t)g->config.settings.window);
-		s->talk.talks = &g->server.talks;
-		TAILQ_INSERT_TAIL(&ss->free, s, entry);
 	}
 	return ss;
 }
@@ -402,23 +378,22 @@ sessions_free(struct sessions *ss)
 {
 	if (ss == NULL)
 		return;
-	listener_stop(&ss->listener);
-	for (uint32_t i = 0; i < ss->slots; i++)
-		(void)session_enter(&ss->at[i], NULL);
-	free(ss->at);
+	for (uint32_t i = 0; i < ss->acceptor.count; i++)
+		(void)session_enter(session_at(ss, i), NULL, NULL);
+	acceptor_free(&ss->acceptor);
 	free(ss);
 }
 
 uint32_t
 sessions_slots(const struct sessions *ss)
 {
-	return ss->slots;
+	return ss->acceptor.count;
 }
 
 uint32_t
 sessions_connected(const struct sessions *ss)
 {
-	return ss->connected;
+	return ss->acceptor.connected;
 }
 
 uint32_t
@@ -426,77 +401,89 @@ sessions_unanswered(const struct sessions *ss)
 {
 	uint32_t sum = 0;
 
-	for (uint32_t i = 0; i < ss->slots; i++)
-		if (ss->at[i].talk.conn != NULL && !ss->at[i].talk.ended)
-			sum += ss->at[i].talk.unanswered;
+	for (uint32_t i = 0; i < ss->acceptor.count; i++) {
+		const struct accepted *a = acceptor_at(&ss->acceptor, i);
+
+		if (accepted_is_open(a))
+			sum += a->talk->unanswered;
+	}
 	return sum;
 }
 
 int
 sessions_listen(struct sessions *ss, char *bound, size_t bound_size)
 {
-	const struct config *c = &ss->gatewayd->config;
-	int fd = conn_listen(c->listen_clients, bound, bound_size);
-
-	if (fd < 0)
-		return -1;
-	ss->listener.take = welcome;
-	ss->listener.ctx = ss;
-	return listener_start(&ss->listener, ss->gatewayd->server.loop, fd,
-	    (uint32_t)c->handshakes);
-}
-
-static struct session *
-at_slot(struct sessions *ss, struct peer peer)
-{
-	CHECK(peer.slot >= ss->first_slot &&
-	    peer.slot - ss->first_slot < ss->slots);
-	return &ss->at[peer.slot - ss->first_slot];
+	return acceptor_listen(&ss->acceptor,
+	    ss->gatewayd->config.listen_clients, bound, bound_size);
 }
 
 void
 sessions_deliver(
     struct sessions *ss, struct peer peer, const char *line, size_t len)
 {
-	talk_deliver(&at_slot(ss, peer)->talk, peer, line, len);
+	acceptor_deliver(&ss->acceptor, peer, line, len);
 }
 
 struct session *
 session_of(struct sessions *ss, struct peer peer)
 {
-	struct session *s = at_slot(ss, peer);
+	return (struct session *)acceptor_of(&ss->acceptor, peer);
+}
 
-	return talk_is(&s->talk, peer) ? s : NULL;
+void
+sessions_attempts(struct sessions *ss, struct peer peer, const struct id *id,
+    uint64_t attempts)
+{
+	struct session *s = session_of(ss, peer);
+
+	if (s != NULL)
+		request_log_attempts(&s->talk.log, id, attempts);
 }
 
 void
 sessions_close(struct sessions *ss, struct peer peer, const char *why)
 {
-	struct session *s = session_of(ss, peer);
+	struct accepted *a = acceptor_of(&ss->acceptor, peer);
 
-	if (s == NULL)
-		return;
-	log_warn("closing a client", LOG_C("peer", conn_address(s->talk.conn)),
-	    LOG_C("why", why));
-	talk_end(&s->talk);
+	if (a != NULL)
+		accepted_give_up(a, why);
+}
+
+void
+sessions_recheck(struct sessions *ss)
+{
+	acceptor_recheck(&ss->acceptor);
+}
+
+void
+sessions_revoked(struct sessions *ss)
+{
+	for (uint32_t i = 0; i < ss->acceptor.count; i++) {
+		struct session *s = session_at(ss, i);
+
+		if (s->rights != NULL && is_revoked(s))
+			s->grant.revoked = true;
+	}
 }
 
 /* What was asked before is still answered. */
 void
 sessions_quiet(struct sessions *ss)
 {
-	listener_stop(&ss->listener);
-	while (listener_evict(&ss->listener))
-		continue;
-	for (uint32_t i = 0; i < ss->slots; i++)
-		talk_mute(&ss->at[i].talk);
+	acceptor_quiet(&ss->acceptor);
+	for (uint32_t i = 0; i < ss->acceptor.count; i++)
+		talk_mute(acceptor_at(&ss->acceptor, i)->talk);
 }
 
 void
 sessions_stop(struct sessions *ss)
 {
 	sessions_quiet(ss);
-	for (uint32_t i = 0; i < ss->slots; i++)
-		if (ss->at[i].talk.conn != NULL && !ss->at[i].talk.ended)
-			talk_end(&ss->at[i].talk);
+	acceptor_stop(&ss->acceptor);
+}
+
+void
+sessions_drop(struct sessions *ss)
+{
+	acceptor_drop(&ss->acceptor);
 }

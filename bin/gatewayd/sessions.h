@@ -9,18 +9,26 @@
 #include "asks.h"
 #include "auth/rights.h"
 #include "gatewayd.h"
-#include "turn/listener.h"
+#include "turn/acceptor.h"
+
+/* Which session somebody was given, and until when (tokens.c). */
+struct grant {
+	struct jti jti;
+	int64_t issued_us,
+	    expires_us;  /* the token's; expires 0: there is none */
+	int64_t ends_ns; /* monotonic */
+	bool revoked;    /* the next request is told */
+};
 
 struct session {
-	struct sessions *sessions;
+	struct accepted accepted; /* first: see turn/acceptor.h */
 	struct talk talk;
+	struct sessions *sessions;
 	struct timer idle;
-	struct handshake handshake;
-	TAILQ_ENTRY(session)
-	entry; /* free */
 	char certificate[TLS_NAME_MAX + 1];
 	bool greeted;          /* HELLO was answered with OK */
 	struct rights *rights; /* NULL: nobody is logged in */
+	struct grant grant;
 	/* ACCOUNTS under way; only one, for the talk has a barrier then. */
 	struct {
 		char tag[TAG_MAX_LEN + 1];
@@ -43,12 +51,21 @@ sessions_deliver(struct sessions *, struct peer, const char *line, size_t len);
 void sessions_close(struct sessions *, struct peer, const char *why);
 /* The session that this peer is, or NULL where it is gone. */
 struct session *session_of(struct sessions *, struct peer);
+/* For the log: which attempt at a payment this peer's PAY is. */
+void sessions_attempts(
+    struct sessions *, struct peer, const struct id *, uint64_t attempts);
 struct gatewayd *session_gatewayd(const struct session *);
 /* Logs in, with a copy, or out with NULL. False: out of memory, logged out. */
-bool session_enter(struct session *, const struct rights *);
+bool
+session_enter(struct session *, const struct rights *, const struct grant *);
+/* After REVOKE: whose sessions it concerns are told at their next request. */
+void sessions_revoked(struct sessions *);
 
+/* The certificates are others: closes whom they would not accept. */
+void sessions_recheck(struct sessions *);
 void sessions_quiet(struct sessions *); /* accept and read no more */
 void sessions_stop(struct sessions *);  /* close all */
+void sessions_drop(struct sessions *);  /* the same, at once */
 
 /* accounts.c: answers ACCOUNTS. */
 void accounts_start(struct session *, const struct msg *);

@@ -6,21 +6,17 @@
 #include "base/address.h"
 #include "base/exitcode.h"
 #include "base/log.h"
+#include "tokens.h"
 
 #define ERROR_MAX 1024
 
-static char *
-test_users(const struct config *c)
+static void
+read_token_keys(struct gatewayd *g)
 {
-	char error[ERROR_MAX], *program;
+	char error[ERROR_MAX];
 
-	program = daemon_sibling("strife-authd");
-	if (program == NULL)
-		fatal(EXIT_CONFIG,
-		    "cannot find strife-authd beside this program");
-	if (checker_test(program, c->users, false, error, sizeof(error)) < 0)
+	if (tokens_new(&g->tokens, &g->config, error, sizeof(error)) < 0)
 		fatal(EXIT_CONFIG, "%s", error);
-	return program;
 }
 
 static void
@@ -43,6 +39,7 @@ start_check(struct gatewayd *g)
 	server_read_tls(&g->server, TLS_ROLE_GATEWAY, c->node);
 	test_address("listen.clients", c->listen_clients);
 	test_address("listen.banks", c->listen_banks);
+	read_token_keys(g);
 	server_test_directories(&g->server);
-	return test_users(c);
+	return checker_find(c->users, false);
 }

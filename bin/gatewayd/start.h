@@ -7,7 +7,8 @@
 
 #include "gatewayd.h"
 
-/* Where strife-authd is (malloced); the server's tls is ready to be used. */
+/* Where strife-authd is (malloced); the server's tls and the tokens' keys are
+ * ready to be used. */
 char *start_check(struct gatewayd *);
 
 #endif

@@ -1,18 +1,15 @@
-#include "auth/checker.h"
-
 #include <bsd/stdlib.h>
-#include <bsd/string.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "auth/checker_private.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -78,83 +75,6 @@ struct checker {
 	struct msg msg;
 	struct rights rights;
 };
-
-/* ---- The child ---- */
-
-/* Spawns argv with fd `child` as standard input and output (or error). */
-static int
-spawn(pid_t *pid, char *const argv[], int child, bool test)
-{
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
-	sigset_t mask, defaults;
-	int error = posix_spawn_file_actions_init(&actions);
-
-	if (error != 0)
-		goto fail;
-	error = posix_spawnattr_init(&attributes);
-	if (error != 0)
-		goto fail_actions;
-	/*
-	 * SIGHUP is taken as soon as the child asks for it and must not end it
-	 * before that.
-	 */
-	sigemptyset(&mask);
-	sigaddset(&mask, SIGHUP);
-	sigfillset(&defaults);
-	error = posix_spawnattr_setflags(
-	    &attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-	if (error == 0)
-		error = posix_spawnattr_setsigmask(&attributes, &mask);
-	if (error == 0)
-		error = posix_spawnattr_setsigdefault(&attributes, &defaults);
-	if (error == 0)
-		error = test ? posix_spawn_file_actions_addopen(
-				   &actions, 0, "/dev/null", O_RDONLY, 0)
-			     : posix_spawn_file_actions_adddup2(
-				   &actions, child, STDIN_FILENO);
-	if (error == 0)
-		error = posix_spawn_file_actions_adddup2(
-		    &actions, child, STDOUT_FILENO);
-	if (error == 0 && test)
-		error = posix_spawn_file_actions_adddup2(
-		    &actions, child, STDERR_FILENO);
-	if (error == 0)
-		error = posix_spawn_file_actions_addclosefrom_np(
-		    &actions, STDERR_FILENO + 1);
-	if (error == 0)
-		error = posix_spawn(
-		    pid, argv[0], &actions, &attributes, argv, environ);
-	posix_spawnattr_destroy(&attributes);
-fail_actions:
-	posix_spawn_file_actions_destroy(&actions);
-fail:
-	errno = error;
-	return error == 0 ? 0 : -1;
-}
-
-/* posix_spawn's argv is not const, though it changes nothing. */
-static char *
-argument(const char *text)
-{
-	union {
-		const char *from;
-		char *to;
-	} u = {.from = text};
-
-	return u.to;
-}
-
-static int
-wait_for(pid_t pid)
-{
-	int status;
-
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return -1;
-	return status;
-}
 
 /* ---- Outcomes ---- */
 
@@ -248,7 +168,7 @@ end_child(struct checker *c)
 	close(c->socket.fd);
 	loop_timer_clear(c->loop, &c->answer);
 	kill(c->pid, SIGKILL);
-	status = wait_for(c->pid);
+	status = checker_wait(c->pid);
 	c->pid = -1;
 	c->in_len = 0;
 	c->reader = (struct line_reader){0};
@@ -391,8 +311,8 @@ unanswered(void *ctx)
 static int
 spawn_authd(struct checker *c)
 {
-	char *const argv[] = {c->program, argument("-u"), c->users,
-	    c->local ? argument("--local") : NULL, NULL};
+	const struct checker_command command = {
+	    c->program, c->users, c->local, false};
 	int fds[2], saved_errno;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
@@ -401,7 +321,7 @@ spawn_authd(struct checker *c)
 	c->socket.events = EPOLLIN;
 	if (loop_watch(c->loop, &c->socket) < 0)
 		goto fail;
-	if (spawn(&c->pid, argv, fds[1], false) < 0) {
+	if (checker_spawn(&c->pid, &command, fds[1]) < 0) {
 		saved_errno = errno;
 		loop_unwatch(c->loop, &c->socket);
 		errno = saved_errno;
@@ -561,61 +481,4 @@ checker_reload(struct checker *c)
 	/* One that starts later reads the new file anyway. */
 	if (c->pid != -1)
 		kill(c->pid, SIGHUP);
-}
-
-/* Reads what the child says, as much as fits, until it ends. */
-static void
-read_all(int fd, char *into, size_t size)
-{
-	char rest[256];
-	size_t len = 0;
-
-	for (;;) {
-		bool room = len < size - 1;
-		ssize_t got = read(fd, room ? into + len : rest,
-		    room ? size - 1 - len : sizeof(rest));
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			break;
-		if (room)
-			len += (size_t)got;
-	}
-	into[len] = '\0';
-	into[strcspn(into, "\n")] = '\0';
-}
-
-int
-checker_test(const char *program, const char *users, bool local, char *error,
-    size_t error_size)
-{
-	char *const argv[] = {argument(program), argument("-t"), argument("-u"),
-	    argument(users), local ? argument("--local") : NULL, NULL};
-	pid_t pid;
-	int fds[2], status;
-
-	if (pipe2(fds, O_CLOEXEC) < 0) {
-		strlcpy(error, strerror(errno), error_size);
-		return -1;
-	}
-	status = spawn(&pid, argv, fds[1], true);
-	close(fds[1]);
-	if (status < 0) {
-		if (snprintf(error, error_size, "%s: %s", program,
-			strerror(errno)) < 0)
-			error[0] = '\0';
-		close(fds[0]);
-		return -1;
-	}
-	read_all(fds[0], error, error_size);
-	close(fds[0]);
-	status = wait_for(pid);
-	if (status != -1 && WIFEXITED(status) && WEXITSTATUS(status) == 0)
-		return 0;
-	if (error[0] == '\0' &&
-	    snprintf(
-		error, error_size, "%s: ended without saying why", program) < 0)
-		error[0] = '\0';
-	return -1;
 }

@@ -39,6 +39,11 @@ void checker_free(struct checker *); /* ends the child and waits for it */
 /* Runs `program -t`: 0, or -1 with its message in error. Blocks. */
 int checker_test(const char *program, const char *users, bool local,
     char *error, size_t error_size);
+/*
+ * At the start of a daemon: where strife-authd is, malloced, once the users
+ * file has passed checker_test; else exits (EXIT_CONFIG), having said why.
+ */
+char *checker_find(const char *users, bool local);
 /* The done callback follows later for every call, refusals included. */
 void checker_password(
     struct checker *, uint64_t cookie, struct str user, struct str password);

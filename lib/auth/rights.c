@@ -1,5 +1,19 @@
 #include "auth/rights.h"
 
+#include <stdio.h>
+
+#include "base/check.h"
+
+static const struct {
+	enum role role;
+	const char *name;
+} roles[] = {
+    {ROLE_BALANCE, "balance"},
+    {ROLE_PAY, "pay"},
+    {ROLE_HISTORY, "history"},
+};
+#define ROLES (sizeof(roles) / sizeof(roles[0]))
+
 /* Takes the next element off a comma-separated list: false at its end. */
 static bool
 next_element(const char *list, size_t *at, struct str *element)
@@ -28,32 +42,55 @@ split_account(struct str text)
 	return (struct account){{text.at, len}, {sign + 1, text.len - len - 1}};
 }
 
-bool
-rights_has_role(const struct rights *rights, enum role role)
+static bool
+list_has(const char *list, const char *name)
 {
-	const char *wanted = NULL;
 	struct str element;
 	size_t at = 0;
 
-	switch (role) {
-	case ROLE_NONE:
-	case ROLE_ANY: /* whoever has rights at all has a session */
-		return true;
-	case ROLE_BALANCE:
-		wanted = "balance";
-		break;
-	case ROLE_PAY:
-		wanted = "pay";
-		break;
-	case ROLE_HISTORY:
-		wanted = "history";
-		break;
-	}
-	if (wanted == NULL)
-		return false;
-	while (next_element(rights->roles, &at, &element))
-		if (str_is(element, wanted))
+	while (next_element(list, &at, &element))
+		if (str_is(element, name))
 			return true;
+	return false;
+}
+
+bool
+rights_role_valid(struct str name)
+{
+	for (size_t i = 0; i < ROLES; i++)
+		if (str_is(name, roles[i].name))
+			return true;
+	return false;
+}
+
+void
+rights_set_roles(struct rights *rights, const char *list)
+{
+	size_t len = 0;
+
+	rights->roles[0] = '\0';
+	for (size_t i = 0; i < ROLES; i++) {
+		int more;
+
+		if (!list_has(list, roles[i].name))
+			continue;
+		more =
+		    snprintf(rights->roles + len, sizeof(rights->roles) - len,
+			"%s%s", len > 0 ? "," : "", roles[i].name);
+		CHECK(more > 0 && (size_t)more < sizeof(rights->roles) - len);
+		len += (size_t)more;
+	}
+}
+
+bool
+rights_has_role(const struct rights *rights, enum role role)
+{
+	/* Whoever has rights at all has a session. */
+	if (role == ROLE_NONE || role == ROLE_ANY)
+		return true;
+	for (size_t i = 0; i < ROLES; i++)
+		if (roles[i].role == role)
+			return list_has(rights->roles, roles[i].name);
 	return false;
 }
 

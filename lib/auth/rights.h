@@ -20,6 +20,10 @@ struct rights {
 	char acts_for[RIGHTS_TEXT_MAX]; /* pattern list */
 };
 
+/* Is this the name of a role? */
+bool rights_role_valid(struct str name);
+/* Of a comma-separated list, those that there are. */
+void rights_set_roles(struct rights *, const char *list);
 bool rights_has_role(const struct rights *, enum role);
 /* Linked, or covered by a pattern of acts_for. */
 bool rights_cover(const struct rights *, struct account);

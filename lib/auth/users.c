@@ -30,10 +30,8 @@ check_certificate(struct str text)
 static const char *
 check_role(struct str text)
 {
-	return str_is(text, "balance") || str_is(text, "pay") ||
-		str_is(text, "history")
-	    ? NULL
-	    : "must be of balance, pay and history";
+	return rights_role_valid(text) ? NULL
+				       : "must be of balance, pay and history";
 }
 
 static const char *

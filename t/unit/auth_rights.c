@@ -30,6 +30,13 @@ test_roles(void)
 	ok(rights_has_role(&r, ROLE_ANY), "but are a session");
 	strcpy(r.roles, "payer,pa,PAY");
 	ok(!rights_has_role(&r, ROLE_PAY), "only whole words count");
+	rights_set_roles(&r, "admin,history,payer,balance,history");
+	is_text(r.roles, "balance,history", "of a list, those that there are");
+	rights_set_roles(&r, "");
+	is_text(r.roles, "", "of none, none");
+	ok(rights_role_valid(STR("pay")) && !rights_role_valid(STR("pa")) &&
+		!rights_role_valid(STR("")) && !rights_role_valid(STR("admin")),
+	    "names of roles");
 }
 
 static void
