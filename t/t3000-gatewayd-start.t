@@ -10,7 +10,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "lib"))
 import strife
-from gatewaytest import FakeBank, Gatewayd, PASSWORD, payment, user
+from gatewaytest import FakeBank, Gatewayd, PASSWORD, payment, token_key, user
 from strife import equal, like, ok
 
 
@@ -128,7 +128,7 @@ def bad_files(place):
 
 
 def check_only(place):
-    gateway = Gatewayd(place, sessions={"token_keys": ["t.key"]})
+    gateway = Gatewayd(place, sessions={"token_keys": [token_key(place)]})
     run = place.run("strife-gatewayd", "-t", "-c", gateway.config)
     equal(run.status, 0, "-t of a good configuration exits 0")
     equal(run.stdout.decode(), "%s: ok\n" % gateway.config, "-t says ok")
@@ -295,6 +295,30 @@ def stopping(place):
     equal(len(gateway.records("COMMIT")), 1, "its COMMIT is in the journal")
 
 
+def impatient(place):
+    """Signals that go on end every wait, and it still ends in good order:
+    with the sanitizers, nothing is left either."""
+    gateway = Gatewayd(place)
+    gateway.start()
+    banks = [FakeBank(gateway, name).register()
+             for name in ("BankA", "BankB")]
+    client = gateway.login()
+    client.ask("PAY", payment())
+    client.ask("ACCOUNTS")
+    guest = gateway.client()
+    guest.ask("LOGIN", user="carol", password="x", bank="BankA")
+    for request in ("PREPARE", "BALANCE", "AUTHENTICATE"):
+        banks[0].next_request(request)
+    operator = gateway.control()
+    while gateway.daemon.running:
+        gateway.daemon.signal(signal.SIGTERM)
+        gateway.daemon.wait(0.05)
+    equal(gateway.daemon.wait(), 0, "SIGTERM upon SIGTERM: it exits 0")
+    ok(operator.closes(), "and everybody is closed")
+    ok("result=unanswered" in gateway.daemon.stderr(),
+       "the log tells who was not answered")
+
+
 def secrets(place):
     gateway = Gatewayd(place)
     gateway.start()
@@ -312,7 +336,8 @@ def secrets(place):
 
 
 for test in (options, bad_configuration, bad_files, check_only, defaults,
-             sample, good_start, taken_port, corrupt, reloading, stopping, secrets):
+             sample, good_start, taken_port, corrupt, reloading, stopping,
+             impatient, secrets):
     with strife.Place() as place:
         strife.note(test.__name__)
         test(place)

@@ -129,6 +129,7 @@ def values(gateway):
         equal((reply.code, reply.get("field")), ("BAD_REQUEST", field),
               what + " is BAD_REQUEST")
 
+    pay("the nil UUID", "id", id="00000000-0000-0000-0000-000000000000")
     pay("an id in upper case", "id", id=good["id"].upper().replace("1", "A"))
     pay("an id without dashes", "id", id=good["id"].replace("-", ""))
     pay("an id that is short", "id", id=good["id"][:-1])

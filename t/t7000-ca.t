@@ -91,6 +91,9 @@ mode ca/ca.key 600
 ok $? 'the key has mode 0600'
 openssl crl -in ca/ca.crl -CAfile ca/ca.crt -noout >out 2>err
 ok $? 'there is a revocation list'
+openssl pkey -in ca/token.key -noout -text 2>err | grep -qi '^ed25519' &&
+	mode ca/token.key 600
+ok $? 'and an Ed25519 key for tokens, mode 0600'
 before=$(state)
 exits 73 'init again' init
 [ "$(state)" = "$before" ]
@@ -135,6 +138,41 @@ ok $? 'it is valid for 10 days'
 ! openssl x509 -in ca/shorty.crt -noout -checkend $((10 * 86400 + 600)) \
 	>out 2>err
 ok $? 'and no longer'
+exits 0 'one that is fresh is not due, however short its life' renew --if-due
+[ ! -s out ]
+ok $? 'nothing was renewed'
+exits 0 'all is well' check
+# Ten days, of which three are left: made by the CA's own openssl.
+age() {
+	cat >age.cnf <<-CNF
+		[ca]
+		default_ca = x
+		[x]
+		database = .ca/index.txt
+		new_certs_dir = .ca/issued
+		rand_serial = yes
+		unique_subject = no
+		default_md = sha256
+		policy = p
+		[p]
+		organizationName = supplied
+		organizationalUnitName = supplied
+		commonName = supplied
+		[e]
+		basicConstraints = critical, CA:FALSE
+		keyUsage = critical, digitalSignature
+		extendedKeyUsage = clientAuth
+		subjectAltName = URI:strife://client/$1
+	CNF
+	(cd ca && openssl req -new -key "$1.key" -subj "/O=Strife/OU=client/CN=$1" \
+		-out ../age.csr && openssl ca -batch -notext -config ../age.cnf \
+		-cert ca.crt -keyfile ca.key -extensions e -in ../age.csr \
+		-out ../age.crt -startdate "$(date -u -d "$2" +%Y%m%d%H%M%SZ)" \
+		-enddate "$(date -u -d "$3" +%Y%m%d%H%M%SZ)" &&
+		cat ../age.crt >"$1.crt") >out 2>err
+}
+age shorty '-7 days' '+3 days -1 hour'
+ok $? 'when it has aged'
 
 echo '# what issue refuses'
 before=$(state)
@@ -208,11 +246,37 @@ grep -Eq "^gw1${tab}gateway${tab}.*${tab}36[45]${tab}ok\$" out
 ok $? 'the gateway'
 grep -Eq "^BankA${tab}bank${tab}.*${tab}ok\$" out
 ok $? 'the bank'
-grep -Eq "^shorty${tab}client${tab}.*${tab}(9|10)${tab}due\$" out
-ok $? 'the client, due'
+grep -Eq "^shorty${tab}client${tab}.*${tab}2${tab}due\$" out
+ok $? 'the client, due: less than a third of its life is left'
 grep -Eq "^ca.crl${tab}crl${tab}.*${tab}ok\$" out
 ok $? 'the revocation list'
 exits 64 'check takes no operands' check alice
+exits 0 'with it renewed' renew --if-due
+exits 0 'all is well' check
+chmod 644 ca/alice.key
+exits 1 'a key that others can read' check
+says 'alice.key: mode is not 600 (chmod 600' 'is named, and what to do'
+chmod 666 ca/ca.crt
+exits 1 'a certificate that others can write' check
+says 'ca.crt: mode is not 644' 'is named, too'
+chmod 600 ca/alice.key && chmod 644 ca/ca.crt
+cp -p ca/alice.key alice.key && cat ca/BankA.key >ca/alice.key
+exits 1 'a key of another certificate' check
+says 'alice.key: is not the key of alice.crt' 'is named'
+rm ca/alice.key
+exits 1 'a key that is not there' check
+says 'alice.key: is missing' 'is named'
+cp -p alice.key ca/alice.key
+mv ca/ca.crl crl.kept
+exits 1 'no revocation list' check
+says 'ca.crl: not a revocation list' 'is named'
+mv crl.kept ca/ca.crl
+age shorty '-9 days' '-1 hour'
+exits 1 'an expired one' check
+grep -Eq "^shorty${tab}client${tab}.*${tab}-1${tab}expired\$" out
+ok $? 'is expired'
+age shorty '-7 days' '+3 days -1 hour'
+exits 1 'what was replaced by hand' check
 
 echo '# renew'
 exits 64 'neither --if-due nor names' renew
@@ -282,6 +346,9 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
 	-keyout ca/foreign.key -out ca/foreign.crt -days 1 -subj /CN=foreign \
 	-addext 'subjectAltName=URI:strife://gateway/gw1' >out 2>err
 before=$(cksum ca/foreign.crt)
+exits 1 'a certificate of another CA' check
+grep -Eq "^foreign${tab}gateway${tab}.*${tab}foreign\$" out
+ok $? 'is foreign'
 exits 0 'a stranger is not renewed' renew --if-due
 [ "$(cksum ca/foreign.crt)" = "$before" ]
 ok $? 'our CA does not sign its name'

@@ -11,7 +11,7 @@ version=0.1.0
 ca_days=3650
 leaf_days=365
 crl_days=365
-due_days=30
+crl_due_days=30
 # Peers whose clocks are a little behind accept a new certificate at once.
 backdate_s=300
 
@@ -105,7 +105,7 @@ is_name() {
 # A file name may not look like an option or be hidden, nor be the CA's own.
 check_name() {
 	case $2 in
-	-* | .* | ca) usage "the name '$2' cannot be used for files" ;;
+	-* | .* | ca | token) usage "the name '$2' cannot be used for files" ;;
 	esac
 	case $1 in
 	bank)
@@ -228,7 +228,8 @@ make_work() {
 	CNF
 }
 
-# Reads a certificate into serial starts ends days_left role who shown san.
+# Reads a certificate into serial starts ends days_left due role who shown san.
+# It is due when less than a third of its life is left.
 describe() {
 	described=$(openssl x509 -in "$1" -noout -serial -startdate -enddate \
 		-dateopt iso_8601 -ext subjectAltName 2>/dev/null |
@@ -249,6 +250,7 @@ describe() {
 			if (serial == "" || ends == "")
 				exit 1
 			left = ends < now ? -1 : int((ends - now) / 86400)
+			due = (ends - now) * 3 < ends - starts ? "yes" : "no"
 			role = who = "-"
 			n = split(san, name, ",")
 			for (i = 1; i <= n; i++)
@@ -259,10 +261,10 @@ describe() {
 				}
 			if (san == "")
 				san = "-"
-			printf "%s %.0f %.0f %d %s %s %s %s\n", serial, \
-			    starts, ends, left, role, who, shown, san
+			printf "%s %.0f %.0f %d %s %s %s %s %s\n", serial, \
+			    starts, ends, left, due, role, who, shown, san
 		}') || return 1
-	read -r serial starts ends days_left role who shown san <<-FIELDS
+	read -r serial starts ends days_left due role who shown san <<-FIELDS
 		$described
 	FIELDS
 }
@@ -370,8 +372,13 @@ cmd_init() {
 		-startdate "$(asn1_time $((now - backdate_s)))" \
 		-enddate "$(asn1_time $((now + ca_days * 86400)))" ||
 		die "$EX_OSERR" "the CA's certificate could not be made"
+	# Not a certificate's: a gateway signs its tokens with it.
+	[ -e token.key ] ||
+		run genpkey -algorithm ed25519 -out "$work/token" ||
+		die "$EX_OSERR" "the key for tokens could not be made"
 	{ chmod 644 "$work/crt" && mv -- "$work/key" ca.key &&
-		mv -- "$work/crt" ca.crt && make_crl; } ||
+		mv -- "$work/crt" ca.crt && make_crl &&
+		{ [ -e token.key ] || mv -- "$work/token" token.key; }; } ||
 		die "$EX_OSERR" "$dir: cannot be written"
 	unfinished_init=
 }
@@ -509,10 +516,10 @@ renew_due() {
 		if [ "$file" = ca.crt ] || ! load_for_renewal "${file%.crt}"; then
 			continue
 		fi
-		[ "$days_left" -ge "$due_days" ] || renew_one "${file%.crt}"
+		[ "$due" = no ] || renew_one "${file%.crt}"
 	done
 	left=$(crl_days_left) || left='-1 never'
-	if [ "${left%% *}" -lt "$due_days" ]; then
+	if [ "${left%% *}" -lt "$crl_due_days" ]; then
 		make_crl || die "$EX_OSERR" "$dir/ca.crl: could not be renewed"
 		echo 'renewed ca.crl'
 	fi
@@ -577,19 +584,63 @@ cmd_crl() {
 	make_crl || die "$EX_OSERR" "$dir/ca.crl: could not be written"
 }
 
-# print_row NAME ROLE EXPIRES DAYS_LEFT REVOKED
+# print_row NAME ROLE EXPIRES DAYS_LEFT STATE
 print_row() {
-	state=ok
-	if [ "$5" = yes ]; then
-		state=revoked
-	elif [ "$4" -lt 0 ]; then
-		state=expired
-	elif [ "$4" -lt "$due_days" ]; then
-		state=due
-	fi
-	[ "$state" = ok ] || all_well=1
+	[ "$5" = ok ] || all_well=1
 	# shellcheck disable=SC2059
-	printf "$row_format" "$1" "$2" "$3" "$4" "$state"
+	printf "$row_format" "$1" "$2" "$3" "$4" "$5"
+}
+
+complain() {
+	printf 'strife-ca: %s\n' "$*" >&2
+	all_well=1
+}
+
+# state_of FILE: of the certificate that describe has read.
+state_of() {
+	if has_state R "$serial"; then
+		echo revoked
+	elif [ "$days_left" -lt 0 ]; then
+		echo expired
+	elif [ "$1" = ca.crt ] && [ "$days_left" -lt "$leaf_days" ]; then
+		echo due
+	elif [ "$1" != ca.crt ] && [ "$due" = yes ]; then
+		echo due
+	elif [ "$1" != ca.crt ] && ! has_state V "$serial"; then
+		echo foreign
+	else
+		echo ok
+	fi
+}
+
+# check_mode FILE MODE...: a secret others can read is no secret, and one that
+# its own programs cannot read is of no use.
+check_mode() {
+	file_checked=$1
+	shift
+	for allowed; do
+		if [ -n "$(find "./$file_checked" -prune -type f \
+			-perm "$allowed")" ]; then
+			return
+		fi
+	done
+	complain "$file_checked: mode is not $1 (chmod $1" \
+		"$dir/$file_checked)"
+}
+
+# Every private key, and whether it is the one of its certificate.
+check_keys() {
+	for key_checked in *.key; do
+		[ -e "$key_checked" ] || continue
+		check_mode "$key_checked" 600 400
+		cert_checked=${key_checked%.key}.crt
+		[ -e "$cert_checked" ] || continue
+		if [ "$(openssl pkey -in "$key_checked" -pubout 2>/dev/null)" != \
+			"$(openssl x509 -in "$cert_checked" -noout -pubkey \
+				2>/dev/null)" ]; then
+			complain "$key_checked: is not the key of $cert_checked"
+		fi
+	done
 }
 
 check_rows() {
@@ -599,16 +650,30 @@ check_rows() {
 		fi
 		ca_shown=1
 		if ! describe "$file"; then
-			printf 'strife-ca: %s: not a certificate\n' "$file" >&2
-			all_well=1
+			complain "$file: not a certificate"
 			continue
 		fi
 		[ "$file" != ca.crt ] || role=ca
-		revoked=no
-		! has_state R "$serial" || revoked=yes
 		print_row "${file%.crt}" "$role" "$shown" "$days_left" \
-			"$revoked"
+			"$(state_of "$file")"
+		check_mode "$file" 644 444 640 440 600 400
+		[ "$file" = ca.crt ] || [ -e "${file%.crt}.key" ] ||
+			complain "${file%.crt}.key: is missing"
 	done
+}
+
+check_crl() {
+	if ! left=$(crl_days_left); then
+		complain 'ca.crl: not a revocation list (strife-ca crl)'
+		return
+	fi
+	state=ok
+	if [ "${left%% *}" -lt 0 ]; then
+		state=expired
+	elif [ "${left%% *}" -lt "$crl_due_days" ]; then
+		state=due
+	fi
+	print_row ca.crl crl "${left#* }" "${left%% *}" "$state"
 }
 
 cmd_check() {
@@ -623,8 +688,8 @@ cmd_check() {
 		printf "$row_format" NAME ROLE EXPIRES DAYS STATE
 	fi
 	check_rows
-	left=$(crl_days_left) || left='-1 -'
-	print_row ca.crl crl "${left#* }" "${left%% *}" no
+	check_crl
+	check_keys
 	exit "$all_well"
 }
 

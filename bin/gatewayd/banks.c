@@ -1,16 +1,15 @@
 #include "banks.h"
 
-#include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/version.h"
+#include "turn/acceptor.h"
 #include "turn/heartbeat.h"
-#include "turn/listener.h"
 #include "wire/tag.h"
 
 /* Unread octets kept, and unsent ones: a bank never stops reading. */
@@ -31,13 +30,11 @@ enum link_state {
 };
 
 struct link {
-	struct banks *banks;
+	struct accepted accepted; /* first: see turn/acceptor.h */
 	struct talk talk;
+	struct banks *banks;
 	enum link_state state;
 	struct heartbeat heartbeat;
-	struct handshake handshake;
-	TAILQ_ENTRY(link)
-	entry; /* free */
 	char name[TLS_NAME_MAX + 1];
 	uint32_t window; /* the bank's, from HELLO */
 	int64_t up_ns;
@@ -46,18 +43,19 @@ struct link {
 
 struct banks {
 	struct gatewayd *gatewayd;
-	uint32_t slots, connected;
-	struct link *at;
-	TAILQ_HEAD(, link) free;
-	struct listener listener;
+	struct acceptor acceptor;
 };
+
+static struct link *
+link_at(const struct banks *bs, uint32_t i)
+{
+	return (struct link *)acceptor_at(&bs->acceptor, i);
+}
 
 static void
 give_up(struct link *k, const char *why)
 {
-	log_warn("closing", LOG_C("bank", k->name),
-	    LOG_C("peer", conn_address(k->talk.conn)), LOG_C("why", why));
-	talk_end(&k->talk);
+	accepted_give_up(&k->accepted, why);
 }
 
 static void
@@ -287,10 +285,10 @@ limit_unregistered(struct banks *bs, const struct link *fresh)
 	struct link *oldest = NULL;
 	uint32_t count = 0;
 
-	for (uint32_t i = 0; i < bs->slots; i++) {
-		struct link *k = &bs->at[i];
+	for (uint32_t i = 0; i < bs->acceptor.count; i++) {
+		struct link *k = link_at(bs, i);
 
-		if (k->talk.conn == NULL || k->talk.ended ||
+		if (!accepted_is_open(&k->accepted) ||
 		    k->state == LINK_SHAKING || k->state == LINK_REGISTERED ||
 		    strcmp(k->name, fresh->name) != 0)
 			continue;
@@ -303,126 +301,106 @@ limit_unregistered(struct banks *bs, const struct link *fresh)
 }
 
 static void
-bank_up(void *ctx, struct conn *conn)
+bank_begun(struct accepted *a)
 {
-	struct link *k = ctx;
-	const struct tls_identity *peer = conn_peer(conn);
+	struct link *k = (struct link *)a;
 
-	listener_ended(&k->banks->listener, &k->handshake);
+	k->state = LINK_SHAKING;
+	k->name[0] = '\0';
+}
+
+static void
+bank_up(struct accepted *a)
+{
+	struct link *k = (struct link *)a;
+	const struct tls_identity *peer = conn_peer(k->talk.conn);
+
 	CHECK(str_copy(k->name, sizeof(k->name), str_from(peer->name)));
 	k->talk.user = str_from(k->name);
-	if (peer->role != TLS_ROLE_BANK)
-		k->talk.forbidden = "only banks' certificates are welcome here";
 	k->state = LINK_CONNECTED;
 	k->up_ns = clock_mono_ns();
 	limit_unregistered(k->banks, k);
 	heartbeat_start(
 	    &k->heartbeat, k->banks->gatewayd->config.settings.heartbeat_ns);
-	log_debug("bank connected", LOG_C("peer", conn_address(conn)),
+	log_debug("bank connected", LOG_C("peer", conn_address(k->talk.conn)),
 	    LOG_C("bank", k->name));
 }
 
-static size_t
-bank_input(void *ctx, struct conn *conn, const char *octets, size_t len)
-{
-	struct link *k = ctx;
-
-	(void)conn;
-	return talk_input(&k->talk, octets, len);
-}
-
 static void
-bank_down(void *ctx, struct conn *conn, enum conn_end why)
+bank_down(struct accepted *a, enum conn_end why)
 {
-	struct link *k = ctx;
-	struct banks *bs = k->banks;
+	struct link *k = (struct link *)a;
 
 	log_write(
 	    k->state == LINK_REGISTERED ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG,
 	    "link down",
 	    (const struct log_field[]){LOG_C("bank", k->name),
-		LOG_C("peer", conn_address(conn)),
+		LOG_C("peer", conn_address(k->talk.conn)),
 		LOG_C("why", conn_end_text(why)),
-		LOG_C("error", conn_error(conn)), LOG_FIELD_END});
-	listener_ended(&bs->listener, &k->handshake);
+		LOG_C("error", conn_error(k->talk.conn)), LOG_FIELD_END});
 	heartbeat_stop(&k->heartbeat);
-	talk_down(&k->talk);
-	bs->connected--;
-	TAILQ_INSERT_HEAD(&bs->free, k, entry);
 }
 
-static const struct conn_ops bank_conn_ops = {
+static const struct acceptor_ops acceptor_ops = {
+    .begun = bank_begun,
     .up = bank_up,
-    .input = bank_input,
-    .drained = NULL,
     .down = bank_down,
 };
 
-static void
-welcome(void *ctx, int fd)
-{
-	struct banks *bs = ctx;
-	struct gatewayd *g = bs->gatewayd;
-	const struct conn_limits limits = {
-	    .in_max = IN_OCTETS,
-	    .out_max = OUT_OCTETS,
-	    .handshake_ns = g->config.settings.handshake_ns,
-	};
-	struct link *k = TAILQ_FIRST(&bs->free);
-	struct conn *conn;
-
-	if (k == NULL) {
-		log_warn("a bank is turned away: too many are connected",
-		    LOG_U("connected", bs->connected));
-		close(fd);
-		return;
-	}
-	if (conn_accept(&conn, g->server.loop, fd, g->server.tls, &limits,
-		&bank_conn_ops, k) < 0) {
-		log_warn("cannot serve a bank", LOG_E(errno));
-		return;
-	}
-	TAILQ_REMOVE(&bs->free, k, entry);
-	bs->connected++;
-	k->state = LINK_SHAKING;
-	k->name[0] = '\0';
-	talk_begin(&k->talk, conn);
-	listener_begun(&bs->listener, &k->handshake, conn);
-}
-
 /* ---- The interface ---- */
+
+/*
+ * Each bank once, and once more while a new link replaces the old; handshakes
+ * have places of their own.
+ */
+static uint32_t
+connected_max(const struct config *c)
+{
+	return (uint32_t)(2 * c->banks + c->handshakes) + 2 * UNREGISTERED_MAX;
+}
 
 struct banks *
 banks_new(struct gatewayd *g)
 {
 	const struct config *c = &g->config;
+	const struct acceptor_conf conf = {
+	    .name = "banks",
+	    .limit = "limits.banks",
+	    .holder = "bank",
+	    .role = TLS_ROLE_BANK,
+	    .forbidden = "only banks' certificates are welcome here",
+	    .ops = &acceptor_ops,
+	    .talk_ops = &bank_ops,
+	    .first = 0,
+	    .connected_max = connected_max(c),
+	    /* Those who do not register are few by limit_unregistered. */
+	    .holder_max = UINT32_MAX,
+	    .handshakes_max = (uint32_t)c->handshakes,
+	    .window = (uint32_t)c->settings.window,
+	    .limits =
+		{
+		    .in_max = IN_OCTETS,
+		    .out_max = OUT_OCTETS,
+		    .handshake_ns = c->settings.handshake_ns,
+		},
+	    .size = sizeof(struct link),
+	};
 	struct banks *bs = calloc(1, sizeof(*bs));
 
 	if (bs == NULL)
 		return NULL;
 	bs->gatewayd = g;
-	/* Each bank once, and once more while a new link replaces the old;
-	 * handshakes have places of their own. */
-	bs->slots =
-	    (uint32_t)(2 * c->banks + c->handshakes) + 2 * UNREGISTERED_MAX;
-	bs->listener.fd = -1;
-	bs->listener.name = "banks";
-	bs->at = calloc(bs->slots, sizeof(*bs->at));
-	if (bs->at == NULL) {
+	if (acceptor_init(&bs->acceptor, &conf, offsetof(struct link, talk),
+		&g->server) < 0) {
 		free(bs);
 		return NULL;
 	}
-	TAILQ_INIT(&bs->free);
-	for (uint32_t i = 0; i < bs->slots; i++) {
-		struct link *k = &bs->at[i];
+	for (uint32_t i = 0; i < bs->acceptor.count; i++) {
+		struct link *k = link_at(bs, i);
 
 		k->banks = bs;
-		talk_init(&k->talk, &bank_ops, k, g->server.turn, i,
-		    (uint32_t)c->settings.window);
-		k->talk.talks = &g->server.talks;
 		heartbeat_init(
 		    &k->heartbeat, &heartbeat_ops, k, g->server.loop, &k->talk);
-		TAILQ_INSERT_TAIL(&bs->free, k, entry);
 	}
 	return bs;
 }
@@ -432,44 +410,34 @@ banks_free(struct banks *bs)
 {
 	if (bs == NULL)
 		return;
-	listener_stop(&bs->listener);
-	free(bs->at);
+	acceptor_free(&bs->acceptor);
 	free(bs);
 }
 
 uint32_t
 banks_slots(const struct banks *bs)
 {
-	return bs->slots;
+	return bs->acceptor.count;
 }
 
 uint32_t
 banks_connected(const struct banks *bs)
 {
-	return bs->connected;
+	return bs->acceptor.connected;
 }
 
 int
 banks_listen(struct banks *bs, char *bound, size_t bound_size)
 {
-	const struct config *c = &bs->gatewayd->config;
-	int fd = conn_listen(c->listen_banks, bound, bound_size);
-
-	if (fd < 0)
-		return -1;
-	bs->listener.take = welcome;
-	bs->listener.ctx = bs;
-	return listener_start(&bs->listener, bs->gatewayd->server.loop, fd,
-	    (uint32_t)c->handshakes);
+	return acceptor_listen(&bs->acceptor, bs->gatewayd->config.listen_banks,
+	    bound, bound_size);
 }
 
 /* The link that this peer is, or NULL where it is gone. */
 static struct link *
 link_of(struct banks *bs, struct peer peer)
 {
-	CHECK(peer.slot < bs->slots);
-	return talk_is(&bs->at[peer.slot].talk, peer) ? &bs->at[peer.slot]
-						      : NULL;
+	return (struct link *)acceptor_of(&bs->acceptor, peer);
 }
 
 void
@@ -480,6 +448,8 @@ banks_registered(struct banks *bs, struct peer peer)
 	if (k == NULL)
 		return;
 	k->state = LINK_REGISTERED;
+	log_info("bank registered", LOG_C("bank", k->name),
+	    LOG_C("peer", conn_address(k->talk.conn)));
 	heartbeat_ping(
 	    &k->heartbeat, bs->gatewayd->config.settings.heartbeat_ns);
 }
@@ -487,8 +457,7 @@ banks_registered(struct banks *bs, struct peer peer)
 void
 banks_deliver(struct banks *bs, struct peer peer, const char *line, size_t len)
 {
-	CHECK(peer.slot < bs->slots);
-	talk_deliver(&bs->at[peer.slot].talk, peer, line, len);
+	acceptor_deliver(&bs->acceptor, peer, line, len);
 }
 
 void
@@ -501,18 +470,25 @@ banks_close(struct banks *bs, struct peer peer, const char *why)
 }
 
 void
+banks_recheck(struct banks *bs)
+{
+	acceptor_recheck(&bs->acceptor);
+}
+
+void
 banks_quiet(struct banks *bs)
 {
-	listener_stop(&bs->listener);
-	while (listener_evict(&bs->listener))
-		continue;
+	acceptor_quiet(&bs->acceptor);
 }
 
 void
 banks_stop(struct banks *bs)
 {
-	banks_quiet(bs);
-	for (uint32_t i = 0; i < bs->slots; i++)
-		if (bs->at[i].talk.conn != NULL && !bs->at[i].talk.ended)
-			talk_end(&bs->at[i].talk);
+	acceptor_stop(&bs->acceptor);
+}
+
+void
+banks_drop(struct banks *bs)
+{
+	acceptor_drop(&bs->acceptor);
 }

@@ -22,7 +22,10 @@ void banks_registered(struct banks *, struct peer);
 void banks_deliver(struct banks *, struct peer, const char *line, size_t len);
 void banks_close(struct banks *, struct peer, const char *why);
 
+/* The certificates are others: closes whom they would not accept. */
+void banks_recheck(struct banks *);
 void banks_quiet(struct banks *); /* accept no more */
 void banks_stop(struct banks *);  /* close all */
+void banks_drop(struct banks *);  /* the same, at once */
 
 #endif

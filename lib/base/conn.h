@@ -59,9 +59,10 @@ int conn_accept(struct conn **, struct loop *, int fd, const struct tls *tls,
     const struct conn_limits *, const struct conn_ops *, void *ctx);
 /*
  * Connects to "HOST:PORT" ("[v6]:PORT"; names are resolved with getaddrinfo,
- * which blocks), TLS as client; the server must be strife://gateway/NAME and
- * its certificate must carry HOST as DNS or IP SAN. -1 with errno and nothing
- * opened where the address cannot be parsed, resolved or dialled at once.
+ * which blocks), TLS as client (of which it keeps a share); the server must be
+ * strife://gateway/NAME and its certificate must carry HOST as DNS or IP SAN.
+ * -1 with errno and nothing opened where the address cannot be parsed, resolved
+ * or dialled at once.
  */
 int conn_connect(struct conn **, struct loop *, const char *address,
     const struct tls *, const struct conn_limits *, const struct conn_ops *,
@@ -70,6 +71,13 @@ int conn_connect(struct conn **, struct loop *, const char *address,
 const struct tls_identity *conn_peer(const struct conn *); /* after up */
 const char *conn_address(const struct conn *);
 const char *conn_error(const struct conn *); /* text for people, or "" */
+/* After the end: was it TLS that failed, and how? */
+enum tls_failure conn_failure(const struct conn *);
+/*
+ * Would this context accept the peer of a connection that is up? NULL, or why
+ * not, as tls_rejects.
+ */
+const char *conn_rejected(const struct conn *, const struct tls *);
 /* Unix sockets: the peer's uid by SO_PEERCRED, (uid_t)-1 else. */
 uint32_t conn_peer_uid(const struct conn *);
 

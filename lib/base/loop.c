@@ -32,6 +32,7 @@ struct loop {
 	struct epoll_event events[EVENTS_PER_TURN];
 	uint32_t events_at, events_count;
 	bool in_turn, in_timers;
+	uint32_t rations; /* given out in this turn */
 
 	/* A binary heap, the earliest at [0]. */
 	struct timer **heap;
@@ -381,6 +382,15 @@ wait_ms(const struct loop *l, int64_t until_ns)
 	return left_ms > INT_MAX ? INT_MAX : (int)left_ms;
 }
 
+bool
+loop_ration(struct loop *l, uint32_t max)
+{
+	if (l->rations >= max)
+		return false;
+	l->rations++;
+	return true;
+}
+
 int
 loop_turn(struct loop *l, int64_t until_ns)
 {
@@ -394,6 +404,7 @@ loop_turn(struct loop *l, int64_t until_ns)
 	l->now_ns = clock_mono_ns();
 	l->events_count = count < 0 ? 0 : (uint32_t)count;
 	l->in_turn = true;
+	l->rations = 0;
 	/* What has arrived comes first: an answer in time beats its timeout. */
 	give_events(l);
 	call_timers(l);

@@ -53,6 +53,11 @@ int loop_signal(
  */
 int loop_turn(struct loop *, int64_t until_ns);
 int64_t loop_now_ns(const struct loop *);
+/*
+ * True max times in a turn: for costly work that waits for another turn rather
+ * than make everybody else wait for it.
+ */
+bool loop_ration(struct loop *, uint32_t max);
 
 /* Unblocks and resets what loop_signal took: call in a child before exec. */
 void loop_child_reset(void);

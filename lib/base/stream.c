@@ -27,7 +27,9 @@ static void
 failed_with(struct stream *s, int error)
 {
 	s->error = error;
-	(void)strlcpy(s->text, strerror(error), sizeof(s->text));
+	/* What TLS has said before it says more. */
+	if (s->failure == TLS_FAILURE_NONE)
+		(void)strlcpy(s->text, strerror(error), sizeof(s->text));
 }
 
 /* recv(2) within the budget: octets, 0 at the end, -1 with errno. */
@@ -197,6 +199,7 @@ describe_verification(struct stream *s, long result)
 {
 	const char *what = X509_verify_cert_error_string(result);
 
+	s->failure = TLS_FAILURE_CERTIFICATE;
 	if (result == X509_V_ERR_APPLICATION_VERIFICATION)
 		what = SSL_is_server(s->ssl)
 		    ? "not exactly one strife:// URI name"
@@ -214,7 +217,7 @@ describe_failure(struct stream *s)
 
 	if (ERR_GET_LIB(code) == ERR_LIB_SSL && reason >= ALERT_REASON &&
 	    reason < ALERT_REASON_END) {
-		s->refused = true;
+		s->failure = TLS_FAILURE_REFUSED;
 		(void)strlcpy(
 		    s->text, "refused by the peer: ", sizeof(s->text));
 		what = SSL_alert_desc_string_long(reason - ALERT_REASON);
@@ -232,6 +235,7 @@ describe_failure(struct stream *s)
 			    sizeof(s->text));
 		return; /* else socket_read or socket_write has said it */
 	}
+	s->failure = TLS_FAILURE_PROTOCOL;
 	what = ERR_reason_error_string(code);
 	(void)strlcpy(s->text, "TLS: ", sizeof(s->text));
 	(void)strlcat(s->text, what != NULL ? what : "failed", sizeof(s->text));
@@ -255,7 +259,8 @@ status_of(struct stream *s, int result)
 	else
 		describe_failure(s);
 	/* A killed peer cannot say good-bye; lines tell what was cut short. */
-	if (status == STREAM_FAILED && s->fin && !s->refused && s->established)
+	if (status == STREAM_FAILED && s->fin && s->established &&
+	    s->failure != TLS_FAILURE_REFUSED)
 		status = STREAM_EOF;
 	ERR_clear_error();
 	return status;

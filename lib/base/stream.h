@@ -29,8 +29,8 @@ struct stream {
 	int error;          /* errno of the socket call that failed, or 0 */
 	bool fin;           /* the peer has closed its end of the socket */
 	bool established;   /* the handshake is done */
-	bool refused;       /* the failure was an alert from the peer */
-	char text[120];     /* the failure for people, or "" */
+	enum tls_failure failure; /* of TLS, where it was no socket call */
+	char text[120];           /* the failure for people, or "" */
 };
 
 /*

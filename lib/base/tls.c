@@ -1,162 +1,23 @@
 #include "base/tls.h"
 
+#include <bsd/string.h>
 #include <errno.h>
 #include <openssl/err.h>
-#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-#include "base/file.h"
-#include "base/str.h"
-
-#define PEM_FILE_MAX (4u << 20)
-#define CHAIN_DEPTH_MAX 4
-#define BANK_NAME_MAX 32
-#define READ_BUFFER_SIZE (32u << 10)
-
-struct tls {
-	SSL_CTX *ctx;
-	struct tls_identity self;
-};
-
-/* What tls_new is filling, and where it says what is wrong. */
-struct loading {
-	struct tls *tls;
-	const struct tls_files *files;
-	bool server;
-	char *error;
-	size_t error_size;
-};
-
-/* ---- Identities ---- */
-
-static bool
-is_letter(char c)
-{
-	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-}
-
-static bool
-is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
-/* PROTOCOL section 1: CERTNAME and NODE. */
-static bool
-is_name(struct str name)
-{
-	if (name.len < 1 || name.len > TLS_NAME_MAX)
-		return false;
-	for (uint32_t i = 0; i < name.len; i++) {
-		char c = name.at[i];
-
-		if (!is_letter(c) && !is_digit(c) && c != '.' && c != '_' &&
-		    c != '-')
-			return false;
-	}
-	return true;
-}
-
-static bool
-is_bank_name(struct str name)
-{
-	if (name.len < 1 || name.len > BANK_NAME_MAX || !is_letter(name.at[0]))
-		return false;
-	for (uint32_t i = 1; i < name.len; i++) {
-		char c = name.at[i];
-
-		if (!is_letter(c) && !is_digit(c) && c != '-')
-			return false;
-	}
-	return true;
-}
-
-static bool
-identity_from_uri(struct str uri, struct tls_identity *identity)
-{
-	static const struct {
-		struct str prefix;
-		enum tls_role role;
-		bool (*valid)(struct str);
-	} forms[] = {
-	    {{"strife://client/", 16}, TLS_ROLE_CLIENT, is_name},
-	    {{"strife://bank/", 14}, TLS_ROLE_BANK, is_bank_name},
-	    {{"strife://gateway/", 17}, TLS_ROLE_GATEWAY, is_name},
-	};
-
-	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
-		struct str prefix = forms[i].prefix, name;
-
-		if (uri.len <= prefix.len ||
-		    memcmp(uri.at, prefix.at, prefix.len) != 0)
-			continue;
-		name.at = uri.at + prefix.len;
-		name.len = uri.len - prefix.len;
-		if (!forms[i].valid(name))
-			return false;
-		identity->role = forms[i].role;
-		return str_copy(identity->name, sizeof(identity->name), name);
-	}
-	return false;
-}
-
-/* The one URI among the names; false where there is none or a second. */
-static bool
-only_uri(const GENERAL_NAMES *names, struct str *uri)
-{
-	int found = 0;
-
-	for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
-		const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
-		int len;
-
-		if (name->type != GEN_URI)
-			continue;
-		len = ASN1_STRING_length(name->d.uniformResourceIdentifier);
-		if (++found > 1 || len < 0)
-			return false;
-		uri->at = (const char *)ASN1_STRING_get0_data(
-		    name->d.uniformResourceIdentifier);
-		uri->len = (uint32_t)len;
-	}
-	return found == 1;
-}
-
-bool
-tls_identify(void *x509, struct tls_identity *identity)
-{
-	struct tls_identity result = {.role = TLS_ROLE_NONE};
-	GENERAL_NAMES *names;
-	struct str uri = STR_NONE;
-	bool found;
-
-	/* NULL too where the extension is there twice or does not parse. */
-	names = X509_get_ext_d2i(x509, NID_subject_alt_name, NULL, NULL);
-	if (names == NULL) {
-		ERR_clear_error();
-		return false;
-	}
-	found = only_uri(names, &uri) && identity_from_uri(uri, &result) &&
-	    X509_digest(x509, EVP_sha256(), result.thumbprint, NULL) == 1;
-	GENERAL_NAMES_free(names);
-	ERR_clear_error();
-	if (found)
-		*identity = result;
-	return found;
-}
+#include "base/tls_private.h"
 
 /*
  * Called for every certificate of a chain that has passed all other checks:
  * the leaf must say who it is, and a server that it is a gateway. Here and not
  * after the handshake, so that the peer gets an alert.
  */
-static int
-verify(int passed, X509_STORE_CTX *store_ctx)
+int
+tls_verify(int passed, X509_STORE_CTX *store_ctx)
 {
 	struct tls_identity identity;
 	SSL *ssl;
@@ -175,352 +36,11 @@ verify(int passed, X509_STORE_CTX *store_ctx)
 	return 0;
 }
 
-/* ---- Loading ---- */
-
-__attribute__((format(printf, 3, 4))) static int
-fail(const struct loading *l, const char *path, const char *format, ...)
-{
-	char reason[256];
-	va_list ap;
-
-	va_start(ap, format);
-	if (vsnprintf(reason, sizeof(reason), format, ap) < 0)
-		reason[0] = '\0';
-	va_end(ap);
-	/* Cut short where it does not fit: still the best we can say. */
-	if (snprintf(l->error, l->error_size, "%s: %s", path, reason) < 0 &&
-	    l->error_size > 0)
-		l->error[0] = '\0';
-	return -1;
-}
-
-/* Our own failure in libssl or for want of memory, about no file. */
-static int
-fail_libssl(const struct loading *l)
-{
-	const char *reason = ERR_reason_error_string(ERR_peek_last_error());
-
-	return fail(l, "TLS", "%s", reason != NULL ? reason : "out of memory");
-}
-
-/* A memory BIO over the file: *octets must outlive it. NULL with error. */
-static BIO *
-open_pem(const struct loading *l, const char *path, char **octets)
-{
-	size_t len;
-	BIO *bio;
-
-	*octets = NULL;
-	if (file_read(path, PEM_FILE_MAX, octets, &len) != 0) {
-		(void)fail(l, path, "%s", strerror(errno));
-		return NULL;
-	}
-	bio = BIO_new_mem_buf(*octets, (int)len);
-	if (bio == NULL) {
-		(void)fail_libssl(l);
-		free(*octets);
-		*octets = NULL;
-	}
-	return bio;
-}
-
-/* After the last object of a PEM file: did it end, or is there rubbish? */
-static bool
-pem_ended(void)
-{
-	unsigned long code = ERR_peek_last_error();
-	bool ended = ERR_GET_LIB(code) == ERR_LIB_PEM &&
-	    ERR_GET_REASON(code) == PEM_R_NO_START_LINE;
-
-	ERR_clear_error();
-	return ended;
-}
-
-static int
-check_dates(const struct loading *l, const char *path, const X509 *x509)
-{
-	char when[64] = "";
-	BIO *bio = BIO_new(BIO_s_mem());
-
-	if (bio != NULL && ASN1_TIME_print(bio, X509_get0_notAfter(x509)) == 1)
-		(void)BIO_gets(bio, when, sizeof(when));
-	BIO_free(bio);
-	if (X509_cmp_current_time(X509_get0_notAfter(x509)) < 0)
-		return fail(l, path,
-		    "certificate has expired (on %s): renew it with strife-ca",
-		    when);
-	if (X509_cmp_current_time(X509_get0_notBefore(x509)) > 0)
-		return fail(
-		    l, path, "certificate is not yet valid: check the clock");
-	return 0;
-}
-
-static int
-add_ca(const struct loading *l, X509 *x509)
-{
-	SSL_CTX *ctx = l->tls->ctx;
-
-	if (X509_check_ca(x509) == 0)
-		return fail(l, l->files->ca, "is not a CA's certificate");
-	if (check_dates(l, l->files->ca, x509) != 0)
-		return -1;
-	if (X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), x509) != 1 ||
-	    (l->server && SSL_CTX_add_client_CA(ctx, x509) != 1))
-		return fail_libssl(l);
-	return 0;
-}
-
-static int
-load_ca(const struct loading *l)
-{
-	const char *path = l->files->ca;
-	int count = 0, result = 0;
-	char *octets;
-	BIO *bio = open_pem(l, path, &octets);
-	X509 *x509;
-
-	if (bio == NULL)
-		return -1;
-	while (result == 0 &&
-	    (x509 = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
-		result = add_ca(l, x509);
-		X509_free(x509);
-		count++;
-	}
-	if (result == 0 && (!pem_ended() || count == 0))
-		result = fail(l, path, "is not a PEM file of certificates");
-	BIO_free(bio);
-	free(octets);
-	return result;
-}
-
-/* Is the CRL signed by the CA that it names, one of ours? */
-static bool
-crl_is_ours(const struct loading *l, X509_CRL *crl)
-{
-	X509_STORE *store = SSL_CTX_get_cert_store(l->tls->ctx);
-	STACK_OF(X509_OBJECT) *objects = X509_STORE_get0_objects(store);
-
-	for (int i = 0; i < sk_X509_OBJECT_num(objects); i++) {
-		X509 *ca =
-		    X509_OBJECT_get0_X509(sk_X509_OBJECT_value(objects, i));
-
-		if (ca != NULL &&
-		    X509_NAME_cmp(X509_get_subject_name(ca),
-			X509_CRL_get_issuer(crl)) == 0 &&
-		    X509_CRL_verify(crl, X509_get0_pubkey(ca)) == 1)
-			return true;
-	}
-	return false;
-}
-
-static int
-add_crl(const struct loading *l, X509_CRL *crl)
-{
-	const ASN1_TIME *next = X509_CRL_get0_nextUpdate(crl);
-
-	if (!crl_is_ours(l, crl))
-		return fail(l, l->files->crl, "is not signed by the CA of %s",
-		    l->files->ca);
-	/* With such a list every peer would be refused: better say it now. */
-	if (next != NULL && X509_cmp_current_time(next) < 0)
-		return fail(l, l->files->crl,
-		    "CRL has expired: make a new one with strife-ca crl");
-	if (X509_STORE_add_crl(SSL_CTX_get_cert_store(l->tls->ctx), crl) != 1)
-		return fail_libssl(l);
-	return 0;
-}
-
-static int
-load_crl(const struct loading *l)
-{
-	const char *path = l->files->crl;
-	int count = 0, result = 0;
-	char *octets;
-	BIO *bio;
-	X509_CRL *crl;
-
-	if (path == NULL)
-		return 0;
-	bio = open_pem(l, path, &octets);
-	if (bio == NULL)
-		return -1;
-	while (result == 0 &&
-	    (crl = PEM_read_bio_X509_CRL(bio, NULL, NULL, NULL)) != NULL) {
-		result = add_crl(l, crl);
-		X509_CRL_free(crl);
-		count++;
-	}
-	if (result == 0 && (!pem_ended() || count == 0))
-		result = fail(l, path, "is not a PEM file of CRLs");
-	BIO_free(bio);
-	free(octets);
-	if (result == 0 &&
-	    X509_VERIFY_PARAM_set_flags(
-		SSL_CTX_get0_param(l->tls->ctx), X509_V_FLAG_CRL_CHECK) != 1)
-		result = fail_libssl(l);
-	return result;
-}
-
-static int
-use_leaf(const struct loading *l, X509 *x509)
-{
-	const char *path = l->files->cert;
-	int purpose =
-	    l->server ? X509_PURPOSE_SSL_SERVER : X509_PURPOSE_SSL_CLIENT;
-
-	if (check_dates(l, path, x509) != 0)
-		return -1;
-	if (!tls_identify(x509, &l->tls->self))
-		return fail(l, path,
-		    "certificate needs exactly one URI name, of the form "
-		    "strife://client/NAME, strife://bank/BANK or "
-		    "strife://gateway/NODE");
-	if (X509_check_purpose(x509, purpose, 0) != 1)
-		return fail(l, path, "certificate is not one for a TLS %s",
-		    l->server ? "server" : "client");
-	if (SSL_CTX_use_certificate(l->tls->ctx, x509) != 1)
-		return fail(l, path, "certificate cannot be used: %s",
-		    ERR_reason_error_string(ERR_peek_last_error()));
-	return 0;
-}
-
-/* The leaf comes first, then any intermediate CAs. */
-static int
-load_cert(const struct loading *l)
-{
-	const char *path = l->files->cert;
-	int count = 0, result = 0;
-	char *octets;
-	BIO *bio = open_pem(l, path, &octets);
-	X509 *x509;
-
-	if (bio == NULL)
-		return -1;
-	while (result == 0 &&
-	    (x509 = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
-		if (count++ == 0)
-			result = use_leaf(l, x509);
-		else if (SSL_CTX_add1_chain_cert(l->tls->ctx, x509) != 1)
-			result = fail_libssl(l);
-		X509_free(x509);
-	}
-	if (result == 0 && (!pem_ended() || count == 0))
-		result = fail(l, path, "is not a PEM certificate");
-	BIO_free(bio);
-	free(octets);
-	return result;
-}
-
-/* No daemon can be asked for a passphrase; sets *ctx to say it was wanted. */
-static int
-no_passphrase(char *into, int size, int writing, void *ctx)
-{
-	bool *wanted = ctx;
-
-	(void)into;
-	(void)size;
-	(void)writing;
-	*wanted = true;
-	return -1;
-}
-
-static int
-use_key(const struct loading *l, BIO *bio)
-{
-	const char *path = l->files->key;
-	bool encrypted = false;
-	EVP_PKEY *key =
-	    PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, &encrypted);
-	int result = 0;
-
-	if (key == NULL)
-		return fail(l, path, "%s",
-		    encrypted ? "key is encrypted: it must be stored without "
-				"a passphrase"
-			      : "is not a PEM private key");
-	if (X509_check_private_key(
-		SSL_CTX_get0_certificate(l->tls->ctx), key) != 1)
-		result = fail(l, path, "is not the key of the certificate %s",
-		    l->files->cert);
-	else if (SSL_CTX_use_PrivateKey(l->tls->ctx, key) != 1)
-		result = fail_libssl(l);
-	EVP_PKEY_free(key);
-	return result;
-}
-
-static int
-load_key(const struct loading *l)
-{
-	const char *path = l->files->key;
-	char *octets;
-	size_t len;
-	int result;
-	BIO *bio;
-
-	if (file_read_secret(path, PEM_FILE_MAX, &octets, &len) != 0)
-		return fail(l, path, "%s",
-		    errno == EPERM ? "key can be read by others: chmod 600 it"
-				   : strerror(errno));
-	bio = BIO_new_mem_buf(octets, (int)len);
-	result = bio != NULL ? use_key(l, bio) : fail_libssl(l);
-	BIO_free(bio);
-	explicit_bzero(octets, len);
-	free(octets);
-	return result;
-}
-
-/*
- * No resumption of any kind: each connection proves its certificate anew, so a
- * revocation counts from the next one on, and no ticket key need be kept.
- */
-static int
-set_up(const struct loading *l)
-{
-	static const unsigned char session_context[] = "strife";
-	/* Not the finite-field groups: a peer could make us pay for them. */
-	char groups[] = "X25519:P-256:P-384";
-	SSL_CTX *ctx = l->tls->ctx;
-
-	SSL_CTX_set_security_level(ctx, 2);
-	if (SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) != 1 ||
-	    SSL_CTX_set_max_proto_version(ctx, TLS1_3_VERSION) != 1 ||
-	    SSL_CTX_set_num_tickets(ctx, 0) != 1 ||
-	    SSL_CTX_set_max_early_data(ctx, 0) != 1 ||
-	    SSL_CTX_set_session_id_context(
-		ctx, session_context, sizeof(session_context) - 1) != 1 ||
-	    SSL_CTX_set1_groups_list(ctx, groups) != 1)
-		return fail_libssl(l);
-	(void)SSL_CTX_set_options(
-	    ctx, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION);
-	(void)SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-	(void)SSL_CTX_set_mode(ctx,
-	    SSL_MODE_ENABLE_PARTIAL_WRITE |
-		SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
-	SSL_CTX_set_read_ahead(ctx, 1);
-	SSL_CTX_set_default_read_buffer_len(ctx, READ_BUFFER_SIZE);
-	SSL_CTX_set_verify(
-	    ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, verify);
-	SSL_CTX_set_verify_depth(ctx, CHAIN_DEPTH_MAX);
-	return 0;
-}
-
-static int
-load(const struct loading *l)
-{
-	if (l->tls->ctx == NULL)
-		return fail_libssl(l);
-	if (set_up(l) != 0 || load_ca(l) != 0 || load_crl(l) != 0 ||
-	    load_cert(l) != 0 || load_key(l) != 0)
-		return -1;
-	return 0;
-}
-
 int
 tls_new(struct tls **tlsp, const struct tls_files *files, bool server,
     char *error, size_t error_size)
 {
-	struct loading l = {
+	struct tls_loading l = {
 	    .files = files,
 	    .server = server,
 	    .error = error,
@@ -532,10 +52,11 @@ tls_new(struct tls **tlsp, const struct tls_files *files, bool server,
 	ERR_clear_error();
 	l.tls = calloc(1, sizeof(*l.tls));
 	if (l.tls == NULL)
-		return fail(&l, "TLS", "%s", strerror(errno));
+		return tls_fail(&l, "TLS", "%s", strerror(errno));
+	l.tls->end.at_s = INT64_MAX;
 	l.tls->ctx =
 	    SSL_CTX_new(server ? TLS_server_method() : TLS_client_method());
-	result = load(&l);
+	result = tls_load(&l);
 	ERR_clear_error();
 	if (result != 0)
 		tls_free(l.tls);
@@ -551,6 +72,66 @@ tls_free(struct tls *tls)
 		return;
 	SSL_CTX_free(tls->ctx);
 	free(tls);
+}
+
+struct tls *
+tls_share(const struct tls *tls)
+{
+	struct tls *more = malloc(sizeof(*more));
+
+	if (more == NULL)
+		return NULL;
+	*more = *tls;
+	SSL_CTX_up_ref(more->ctx);
+	return more;
+}
+
+int64_t
+tls_ends_s(const struct tls *tls)
+{
+	return tls->end.at_s;
+}
+
+bool
+tls_is_stale(const struct tls *tls, char *error, size_t error_size)
+{
+	if (time(NULL) < tls->end.at_s)
+		return false;
+	(void)strlcpy(error, tls->end.text, error_size);
+	return true;
+}
+
+/* 0, or why the chain that a peer has presented is no longer good. */
+static int
+verify_again(X509_STORE_CTX *ctx, const struct tls *tls, SSL *ssl, X509 *leaf)
+{
+	X509_STORE *store = SSL_CTX_get_cert_store(tls->ctx);
+	X509_VERIFY_PARAM *param;
+
+	if (X509_STORE_CTX_init(
+		ctx, store, leaf, SSL_get_peer_cert_chain(ssl)) != 1)
+		return X509_V_ERR_OUT_OF_MEM;
+	param = X509_STORE_CTX_get0_param(ctx);
+	if (X509_VERIFY_PARAM_inherit(param, SSL_CTX_get0_param(tls->ctx)) !=
+		1 ||
+	    X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_NO_CHECK_TIME) != 1)
+		return X509_V_ERR_OUT_OF_MEM;
+	return X509_verify_cert(ctx) == 1 ? 0 : X509_STORE_CTX_get_error(ctx);
+}
+
+const char *
+tls_rejects(const struct tls *tls, void *ssl)
+{
+	X509 *leaf = SSL_get1_peer_certificate(ssl);
+	X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+	int error = X509_V_ERR_OUT_OF_MEM;
+
+	if (leaf != NULL && ctx != NULL)
+		error = verify_again(ctx, tls, ssl, leaf);
+	X509_STORE_CTX_free(ctx);
+	X509_free(leaf);
+	ERR_clear_error();
+	return error == 0 ? NULL : X509_verify_cert_error_string(error);
 }
 
 const struct tls_identity *

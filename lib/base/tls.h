@@ -30,6 +30,14 @@ struct tls_files {
 	const char *crl;             /* or NULL */
 };
 
+/* How TLS came to fail, apart from the network below it. */
+enum tls_failure {
+	TLS_FAILURE_NONE,
+	TLS_FAILURE_REFUSED,     /* by the peer, with an alert */
+	TLS_FAILURE_CERTIFICATE, /* the peer's does not verify */
+	TLS_FAILURE_PROTOCOL,    /* what the peer speaks is no TLS of ours */
+};
+
 struct tls; /* one context: a certificate, its key, the CA */
 
 /*
@@ -40,8 +48,25 @@ struct tls; /* one context: a certificate, its key, the CA */
 int tls_new(struct tls **, const struct tls_files *, bool server, char *error,
     size_t error_size);
 void tls_free(struct tls *);
+/*
+ * Another hold on the same context, for whoever may outlive the first; to be
+ * freed by tls_free, in any order. NULL: out of memory.
+ */
+struct tls *tls_share(const struct tls *);
 /* Our own certificate's identity. */
 const struct tls_identity *tls_self(const struct tls *);
+/*
+ * Has anything that was loaded come to its end since (CA, CRL, certificate)?
+ * Then handshakes fail, and error is filled as by tls_new.
+ */
+int64_t tls_ends_s(const struct tls *); /* since 1970; INT64_MAX: never */
+bool tls_is_stale(const struct tls *, char *error, size_t error_size);
+/*
+ * Would this context accept a peer that is connected by another one: is its CA
+ * still there, and is it not revoked? For ssl, a struct ssl_st *: NULL, or why
+ * not. A certificate that has only expired since is good until it comes again.
+ */
+const char *tls_rejects(const struct tls *, void *ssl);
 /* The libssl context, for conn.c: struct ssl_ctx_st *. */
 void *tls_context(const struct tls *);
 /*
@@ -49,5 +74,10 @@ void *tls_context(const struct tls *);
  * more than one, or not one of the three forms.
  */
 bool tls_identify(void *x509, struct tls_identity *identity);
+/*
+ * libssl's callback where it reads a private key. No daemon can be asked for a
+ * passphrase: the key is not read, and the bool that wanted points to is set.
+ */
+int tls_no_passphrase(char *into, int size, int writing, void *wanted);
 
 #endif

@@ -18,6 +18,8 @@
 #define ERROR_MAX 1024
 /* What peers have to take our last lines once we are told to stop. */
 #define STOP_NS (5 * NS_PER_S)
+/* A connection that is dropped is gone in the next turn. */
+#define DROP_TURNS_MAX 16
 
 void
 server_init(struct server *s, int argc, char **argv, const char *program,
@@ -27,6 +29,7 @@ server_init(struct server *s, int argc, char **argv, const char *program,
 	s->program = program;
 	s->started_ns = clock_mono_ns();
 	TAILQ_INIT(&s->talks);
+	supervisor_init(&s->supervisor);
 	daemon_options(&s->options, argc, argv, program, help, has_restored);
 	daemon_hygiene();
 }
@@ -38,6 +41,7 @@ server_configured(struct server *s, const struct settings *settings)
 	if (!s->options.test_only)
 		log_init(s->program,
 		    s->options.debug ? LOG_LEVEL_DEBUG : settings->log_level);
+	daemon_drop(&s->options, settings->user);
 }
 
 /* ---- What a start looks at ---- */
@@ -45,26 +49,11 @@ server_configured(struct server *s, const struct settings *settings)
 void
 server_read_tls(struct server *s, enum tls_role role, const char *name)
 {
-	const struct settings *c = s->settings;
-	const struct tls_files files = {
-	    .ca = c->tls_ca,
-	    .cert = c->tls_cert,
-	    .key = c->tls_key,
-	    .crl = c->tls_crl,
-	};
-	const char *word = role == TLS_ROLE_BANK ? "bank" : "gateway";
-	const struct tls_identity *self;
 	char error[ERROR_MAX];
 
-	if (tls_new(&s->tls, &files, role == TLS_ROLE_GATEWAY, error,
+	if (certificates_read(&s->certificates, s->settings, role, name, error,
 		sizeof(error)) < 0)
 		fatal(EXIT_CONFIG, "%s", error);
-	self = tls_self(s->tls);
-	if (self->role != role || strcmp(self->name, name) != 0)
-		fatal(EXIT_CONFIG,
-		    "%s: the certificate is not that of %s %s: its URI SAN "
-		    "must be strife://%s/%s",
-		    c->tls_cert, word, name, word, name);
 }
 
 /* The directory that path lies in, in place. */
@@ -131,7 +120,9 @@ take_reload(void *ctx, int signo)
 	struct server *s = ctx;
 
 	(void)signo;
+	notify_reloading();
 	s->reload(s->ctx);
+	notify_send("READY=1");
 }
 
 void
@@ -147,15 +138,66 @@ server_start(struct server *s, const struct turn_ops *ops,
 	    loop_signal(s->loop, SIGINT, take_stop, s) < 0 ||
 	    loop_signal(s->loop, SIGHUP, take_reload, s) < 0)
 		fatal(EXIT_OSERR, "cannot catch signals: %s", strerror(errno));
+	certificates_watch(&s->certificates, s->loop);
 	s->turn = turn_new(ops, ctx, ctx);
 	if (s->turn == NULL)
 		fatal(EXIT_OSERR, "out of memory");
 }
 
-void
-server_open_journal(
-    struct server *s, enum side side, const char *component, const char *name)
+static bool
+replay(void *ctx, const struct record *record, char *error, size_t error_size)
 {
+	struct server *s = ctx;
+
+	supervisor_replayed(&s->supervisor);
+	return turn_replay(s->turn, record, error, error_size);
+}
+
+static bool
+remember(void *ctx, const struct id_note *note, char *error, size_t error_size)
+{
+	struct server *s = ctx;
+
+	supervisor_replayed(&s->supervisor);
+	return turn_remember(s->turn, note, error, error_size);
+}
+
+static bool
+restore(void *ctx, const struct msg *line, char *error, size_t error_size)
+{
+	struct server *s = ctx;
+
+	supervisor_replayed(&s->supervisor);
+	return turn_restore(s->turn, line, error, error_size);
+}
+
+static void
+renew(void *ctx)
+{
+	struct server *s = ctx;
+
+	s->core->renew(s->ctx);
+}
+
+static bool
+lines(const void *ctx, snapshot_line *line, void *line_ctx)
+{
+	const struct server *s = ctx;
+
+	return s->core->lines(s->ctx, line, line_ctx);
+}
+
+void
+server_open_journal(struct server *s, enum side side, const char *component,
+    const char *name, const struct server_core *core)
+{
+	const struct journal_core journal_core = {
+	    .note = core->note,
+	    .remember = remember,
+	    .restore = restore,
+	    .renew = renew,
+	    .lines = lines,
+	};
 	const struct journal_conf conf = {
 	    .dir = s->settings->journal_dir,
 	    .side = side,
@@ -163,12 +205,18 @@ server_open_journal(
 	    .name = str_from(name),
 	    .segment_octets = s->settings->journal_segment,
 	    .reserve_octets = s->settings->reserve_octets,
+	    .core = &s->journal_core,
 	};
 	char error[ERROR_MAX] = "";
 
-	switch (journal_open(
-	    &s->journal, &conf, turn_replay, s->turn, error, sizeof(error))) {
+	s->core = core;
+	s->journal_core = journal_core;
+
+	switch (
+	    journal_open(&s->journal, &conf, replay, s, error, sizeof(error))) {
 	case JOURNAL_OPENED:
+		snapshots_init(&s->snapshots, s->loop, s->turn, s->journal,
+		    s->settings->journal_snapshot);
 		return;
 	case JOURNAL_LOCKED:
 		fatal(EXIT_TEMPFAIL, "%s", error);
@@ -197,24 +245,41 @@ server_open_control(struct server *s, struct operators_conf *conf)
 
 /* ---- Running ---- */
 
+/* Before answers leave and before a wait; what it tells of is durable. */
+static void
+write_log(const struct server *s)
+{
+	if (!journal_dirty(s->journal))
+		log_flush();
+}
+
 static void
 run_turn(struct server *s, int64_t until_ns)
 {
 	int64_t next_ns = turn_next_ns(s->turn);
+	int64_t due_ns = supervisor_next_ns(&s->supervisor);
 
+	write_log(s);
+	if (due_ns < next_ns)
+		next_ns = due_ns;
 	if (loop_turn(s->loop, next_ns < until_ns ? next_ns : until_ns) < 0)
 		fatal(EXIT_OSERR, "epoll: %s", strerror(errno));
+	snapshots_turn(&s->snapshots);
 	turn_end(s->turn);
+	write_log(s);
 	talks_after_turn(&s->talks);
+	supervisor_turn(&s->supervisor, clock_mono_ns(), s->journal);
 }
 
 void
-server_run(struct server *s)
+server_run(struct server *s, supervisor_figures *figures)
 {
+	supervisor_serving(&s->supervisor, figures, s->ctx);
+	log_keep();
 	while (!s->stopping)
 		run_turn(s, INT64_MAX);
 	log_info("stopping");
-	notify_send("STOPPING=1");
+	supervisor_stopping(&s->supervisor);
 }
 
 void
@@ -223,35 +288,56 @@ server_run_until(
 {
 	int64_t deadline_ns = clock_mono_ns() + limit_ns;
 
+	supervisor_waits(limit_ns);
 	s->stopping = false;
 	while (!s->stopping && !done(s) && clock_mono_ns() < deadline_ns)
 		run_turn(s, deadline_ns);
 }
 
 void
-server_end(struct server *s, bool (*gone)(const struct server *))
+server_end(struct server *s, bool (*gone)(const struct server *),
+    void (*drop)(const struct server *))
 {
 	operators_stop(s->operators);
 	while (journal_dirty(s->journal))
 		turn_end(s->turn);
 	talks_after_turn(&s->talks);
 	server_run_until(s, gone, STOP_NS);
+	if (gone(s))
+		return;
+	/* Nobody is waited for any more, but each is to see his end. */
+	operators_drop(s->operators);
+	drop(s);
+	for (uint32_t i = 0; i < DROP_TURNS_MAX && !gone(s); i++)
+		run_turn(s, 0);
 }
 
-void
-server_set_level(const struct server *s, enum log_level level)
+bool
+server_reload(struct server *s, const struct settings *fresh)
 {
+	char error[ERROR_MAX];
+
+	if (certificates_reload(&s->certificates, fresh, error, sizeof(error)) <
+	    0) {
+		log_error("the certificates are not reloaded: those read "
+			  "before stay",
+		    LOG_C("error", error));
+		return false;
+	}
 	if (!s->options.debug)
-		log_set_level(level);
+		log_set_level(fresh->log_level);
+	return true;
 }
 
 void
 server_free(struct server *s)
 {
 	operators_free(s->operators);
+	snapshots_stop(&s->snapshots);
 	/* The lock goes last but for memory: nobody else may open it before. */
 	journal_close(s->journal);
 	turn_free(s->turn);
-	tls_free(s->tls);
+	certificates_free(&s->certificates);
 	loop_free(s->loop);
+	log_end();
 }

@@ -9,6 +9,8 @@
 
 /* A control socket's path must fit sockaddr_un, NUL included. */
 #define CONTROL_PATH_MAX (sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1)
+/* useradd(8) */
+#define USER_MAX_LEN 32
 /* What the chain adds to a record: " check=" and 32 digits, and LF. */
 #define CHECK_OCTETS (7 + 32 + 1)
 /* A seq has 19 digits at most, a tag 16. */
@@ -59,6 +61,7 @@ static const struct yaml_row rows[] = {
     {"limits.idle", YAML_DURATION, AT(idle_ns), NS_PER_S, 24 * HOUR_NS, "10m",
 	NULL},
     {"control", YAML_FILE, AT(control), 1, PATH_MAX, NULL, NULL},
+    {"user", YAML_TEXT, AT(user), 1, USER_MAX_LEN, "~", NULL},
     {"log.level", YAML_TEXT, AT(log_word), 1, 16, "info", check_level},
 };
 #undef AT

@@ -31,6 +31,7 @@ struct settings {
 	int64_t in_flight, remembered, window;
 	int64_t handshake_ns, heartbeat_ns, idle_ns;
 	char *control;
+	char *user;     /* to run as, or NULL: as it was started */
 	char *log_word; /* "info" */
 	enum log_level log_level;
 	/* What is under way may still write; it fits in one segment. */

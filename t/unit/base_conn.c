@@ -33,6 +33,7 @@ struct side {
 	int ups, downs, draineds;
 	enum conn_end end;
 	char error[160];
+	enum tls_failure failure;
 	struct tls_identity peer;
 	uint32_t uid;
 	size_t received;
@@ -161,6 +162,7 @@ on_down(void *ctx, struct conn *c, enum conn_end why)
 	s->downs++;
 	s->end = why;
 	(void)snprintf(s->error, sizeof(s->error), "%s", conn_error(c));
+	s->failure = conn_failure(c);
 	/* All of these must be harmless. */
 	conn_close(c, true);
 	conn_flush(c);
@@ -631,6 +633,11 @@ server_refuses(
 	if (!ok(strstr(p.server.error, words) != NULL, "%s: \"%s\"", what,
 		words))
 		printf("#  got: %s\n", p.server.error);
+	ok(p.server.failure ==
+		(version == TLS1_3_VERSION && cert != NULL
+			? TLS_FAILURE_CERTIFICATE
+			: TLS_FAILURE_PROTOCOL),
+	    "%s: and which failure it is", what);
 	raw_close(&r);
 	pair_close(&p);
 }
@@ -854,10 +861,44 @@ test_client_learns(void)
 	    "the client learns that it was refused");
 	ok(strstr(p.client.error, "certificate revoked") != NULL, "and why: %s",
 	    p.client.error);
+	is_i64(p.client.failure, TLS_FAILURE_REFUSED,
+	    "which is a refusal, not its own judgement");
 	pair_close(&p);
 	tls_free(server_tls);
 	tls_free(tls);
 	server_tls = good;
+}
+
+/* Other certificates are judged without a new handshake. */
+static void
+test_rejected(void)
+{
+	struct tls *same = load("gw", NULL, true);
+	struct tls *with_list = load("gw", "list", true), *gone;
+	struct pair p;
+	struct tls *tls;
+
+	pair_open(&p);
+	tls = pair_up(&p);
+	ok(conn_rejected(p.server.conn, same) == NULL, "the same CA: good");
+	ok(conn_rejected(p.server.conn, with_list) == NULL,
+	    "a list that does not name it: good");
+	ok(conn_rejected(p.client.conn, tls) == NULL, "a server: good");
+	pair_close(&p);
+	tls_free(tls);
+
+	pair_open(&p);
+	gone = load("gone", NULL, false);
+	CERTS_NEED(dial(&p, p.address, gone));
+	/* It keeps a share of what it was dialled with. */
+	tls_free(gone);
+	CERTS_NEED(until(p.client.ups == 1 && p.server.ups == 1));
+	ok(conn_rejected(p.server.conn, same) == NULL, "without a list: good");
+	is_text(conn_rejected(p.server.conn, with_list), "certificate revoked",
+	    "revoked since");
+	pair_close(&p);
+	tls_free(same);
+	tls_free(with_list);
 }
 
 static void
@@ -882,9 +923,11 @@ test_dialling(void)
 		until(p.client.downs == 1);
 		is_i64(p.client.end, CONN_END_ERROR, "nobody listens: error");
 		is_text(p.client.error, "Connection refused", "and its text");
+		is_i64(p.client.failure, TLS_FAILURE_NONE, "not one of TLS");
 	} else {
 		is_i64(errno, ECONNREFUSED, "nobody listens: error");
 		ok(true, "at once");
+		ok(true, "not one of TLS");
 	}
 	tls_free(tls);
 }
@@ -1099,6 +1142,7 @@ main(void)
 	test_reset();
 	test_server_identity();
 	test_client_learns();
+	test_rejected();
 	test_dialling();
 	test_close_early();
 	test_plain();

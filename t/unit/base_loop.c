@@ -369,6 +369,21 @@ check_child(void *ctx)
 }
 
 static void
+test_ration(void)
+{
+	uint32_t given = 0;
+
+	for (int i = 0; i < 5; i++)
+		given += loop_ration(loop, 3) ? 1 : 0;
+	ok(given <= 3, "no more than three rations in a turn");
+	is_i64(loop_turn(loop, 0), 0, "the next turn");
+	given = 0;
+	for (int i = 0; i < 5; i++)
+		given += loop_ration(loop, 3) ? 1 : 0;
+	is_i64(given, 3, "has three again");
+}
+
+static void
 test_signals(void)
 {
 	struct capture c;
@@ -426,6 +441,7 @@ main(void)
 	test_reuse_in_turn();
 	test_timers();
 	test_timers_random();
+	test_ration();
 	test_signals();
 	test_many();
 	loop_free(loop);

@@ -293,6 +293,46 @@ test_self(void)
 	free(key_path);
 }
 
+/* What ends first, and that it is noticed once it has. */
+static void
+test_ends(void)
+{
+	struct certs_spec spec = {
+	    .name = "brief",
+	    .san = "URI:strife://gateway/a",
+	    .from_s = -60,
+	    .until_s = 2,
+	};
+	char *ca_path = certs_path(dir, "ca.crt", "");
+	char *cert_path = certs_path(dir, "brief.crt", "");
+	char *key_path = certs_path(dir, "brief.key", "");
+	struct tls_files files = {ca_path, cert_path, key_path, NULL};
+	const struct timespec moment = {.tv_nsec = 20000000};
+	char error[256] = "";
+	struct tls *tls, *share;
+
+	X509_free(certs_issue(&ca, &spec));
+	CERTS_NEED(tls_new(&tls, &files, true, error, sizeof(error)) == 0);
+	ok(!tls_is_stale(tls, error, sizeof(error)) && error[0] == '\0',
+	    "nothing has ended yet");
+	share = tls_share(tls);
+	CERTS_NEED(share != NULL);
+	is_i64(tls_ends_s(share), tls_ends_s(tls), "a share ends with it");
+	while (time(NULL) < tls_ends_s(tls))
+		(void)nanosleep(&moment, NULL);
+	ok(tls_is_stale(tls, error, sizeof(error)) &&
+		strstr(error, "brief.crt: certificate has expired") != NULL,
+	    "the first end is told: %s", error);
+	tls_free(tls);
+	ok(tls_context(share) != NULL &&
+		tls_self(share)->role == TLS_ROLE_GATEWAY,
+	    "a share outlives the first");
+	tls_free(share);
+	free(ca_path);
+	free(cert_path);
+	free(key_path);
+}
+
 int
 main(void)
 {
@@ -311,6 +351,7 @@ main(void)
 	test_thumbprint();
 	test_self();
 	test_files();
+	test_ends();
 	test_crl("good.crl", true, "");
 	test_crl("stale.crl", false, "CRL has expired");
 	test_crl("other.crl", false, "not signed by the CA");
