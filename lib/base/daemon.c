@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -20,6 +19,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/notify.h"
+#include "base/privileges.h"
 #include "base/version.h"
 
 /* sd_listen_fds(3): the first descriptor that systemd passes. */
@@ -27,6 +27,7 @@
 #define LISTEN_FDS_MAX 1024
 
 #define READY_LINE_MAX 1024
+#define ERROR_MAX 256
 
 /* ---- Options ---- */
 
@@ -160,17 +161,17 @@ close_inherited(void)
 void
 daemon_hygiene(void)
 {
-	const struct rlimit none = {0, 0};
 	struct rlimit files;
 
 	umask(077);
 	signal(SIGPIPE, SIG_IGN);
 	secure_standard_descriptors();
 	close_inherited();
-	/* A core would hold keys and passwords. */
-	if (setrlimit(RLIMIT_CORE, &none) != 0 ||
-	    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+	if (privileges_no_core() != 0)
 		fatal(EXIT_OSERR, "cannot turn core dumps off: %s",
+		    strerror(errno));
+	if (privileges_no_new() != 0)
+		fatal(EXIT_OSERR, "cannot refuse new privileges: %s",
 		    strerror(errno));
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
 		files.rlim_cur = files.rlim_max;
@@ -178,6 +179,33 @@ daemon_hygiene(void)
 			log_warn("cannot raise the limit of open files",
 			    LOG_E(errno));
 	}
+}
+
+/* ---- Privileges ---- */
+
+/* Read again at SIGHUP, so the user has to be able to. */
+static void
+check_readable(const char *user, const char *config)
+{
+	if (access(config, R_OK) < 0)
+		fatal(EXIT_CONFIG, "user %s cannot read %s again at SIGHUP: %s",
+		    user, config, strerror(errno));
+}
+
+void
+daemon_drop(const struct daemon_options *options, const char *user)
+{
+	char error[ERROR_MAX];
+
+	if (user == NULL) {
+		if (geteuid() == 0 && !options->test_only)
+			log_warn("running as root: set user: in the "
+				 "configuration");
+		return;
+	}
+	if (privileges_drop(user, error, sizeof(error)) < 0)
+		fatal(EXIT_CONFIG, "%s: user: %s", options->config, error);
+	check_readable(user, options->config);
 }
 
 /* ---- The ready line ---- */

@@ -28,10 +28,18 @@ void daemon_options(struct daemon_options *, int argc, char **argv,
 
 /*
  * umask 077, SIGPIPE ignored, no core dumps (RLIMIT_CORE 0 and not dumpable),
- * standard input from /dev/null, descriptors above 2 closed but those that
- * systemd passed. Raises RLIMIT_NOFILE's soft limit to the hard one.
+ * no new privileges, standard input from /dev/null, descriptors above 2 closed
+ * but those that systemd passed. Raises RLIMIT_NOFILE's soft limit to the hard
+ * one.
  */
 void daemon_hygiene(void);
+
+/*
+ * Becomes the configured user for good, before anything but the configuration
+ * was read: whatever a SIGHUP reads again, that user can read. NULL: stays as
+ * it was started, with a warning where that is root. Exits 78.
+ */
+void daemon_drop(const struct daemon_options *, const char *user);
 
 /*
  * Prints the ready line to stderr on a line of its own and notifies systemd

@@ -127,9 +127,10 @@ be_clean(void *ctx)
 	getrlimit(RLIMIT_CORE, &core);
 	getrlimit(RLIMIT_NOFILE, &files);
 	printf("umask=%03o pipe_ignored=%d stdin_null=%d core=%d dumpable=%d "
-	       "files_raised=%d fd3=%d fd4=%d fd10=%d\n",
+	       "no_new_privs=%d files_raised=%d fd3=%d fd4=%d fd10=%d\n",
 	    umask(0), pipe_action.sa_handler == SIG_IGN, is_null_device(0),
 	    (int)core.rlim_max, prctl(PR_GET_DUMPABLE),
+	    prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0),
 	    files.rlim_cur == files.rlim_max, fcntl(3, F_GETFD),
 	    fcntl(4, F_GETFD), fcntl(10, F_GETFD));
 }
@@ -158,7 +159,7 @@ test_hygiene(void)
 	capture_run(&c, be_clean, &passed);
 	is_text(c.out,
 	    "umask=077 pipe_ignored=1 stdin_null=1 core=0 dumpable=0 "
-	    "files_raised=1 fd3=1 fd4=1 fd10=-1\n",
+	    "no_new_privs=1 files_raised=1 fd3=1 fd4=1 fd10=-1\n",
 	    "hygiene, keeping what systemd passed, closed on exec");
 	passed = false;
 	capture_run(&c, be_clean, &passed);
