@@ -163,8 +163,6 @@ def numbers(place):
           (str(bank.daemon.pid), "1", "1", "0"), "the process's own numbers")
     ok(int(stats["journal_durable_seq"]) == len(bank.records()),
        "among them the journal's")
-    equal(t.call("SNAPSHOT").code, "UNKNOWN_VERB",
-          "SNAPSHOT is not there yet, and says so")
 
 
 def tellers(place):

@@ -849,6 +849,45 @@ def decided_commit(w):
 
 
 @case
+def settled_undecided(w):
+    w.a.settle(w.committed(), "commit")
+    return "SETTLED of what is prepared", w.a, \
+        "it is settled, though no operator has committed it"
+
+
+@case
+def settled_by_nobody(w):
+    w.a.settle(w.posted(), "commit")
+    return "SETTLED of what no operator decided", w.a, \
+        "it is settled, though no operator has committed it"
+
+
+@case
+def settled_twice(w):
+    one = w.prepared()
+    w.a.decide(one, "commit")
+    w.a.post(one)
+    w.g.commit(one)
+    w.b.post(one)
+    w.a.settle(one, "commit")
+    w.a.settle(one, "commit")
+    return "SETTLED twice", w.a, "it is settled twice"
+
+
+@case
+def settled_by_another_record(w):
+    one = w.prepared()
+    w.a.decide(one, "commit")
+    w.a.post(one)
+    w.g.commit(one)
+    w.b.post(one)
+    one.decided = (one.decided[0], "ab" * 16)
+    w.a.settle(one, "commit")
+    return "SETTLED by a decision that is none", w.a, \
+        "the decision that it names is not in the journal of gw1"
+
+
+@case
 def decided_ended(w):
     w.a.decide(w.posted(), "abort")
     return "DECIDED after the end", w.a, "on a branch that has ended"

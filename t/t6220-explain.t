@@ -103,7 +103,7 @@ def paid(w):
     w.stands(one, "committed", "posted at BankA, acknowledged at BankB "
              r"\(its journal was not given\)$", "without a bank's journal",
              [w.g.dir, w.a.dir])
-    w.stands(one, "committed", "^no gateway's journal here knows it; posted "
+    w.stands(one, "committed", "^no gateway's journal here has received it; posted "
              "at BankB, posted at BankA$", "without the gateway's",
              [w.b.dir, w.a.dir])
     run = w.place.run("strife-journal", "explain", "--json", one.id.upper(),
@@ -128,7 +128,7 @@ def on_its_way(w):
     one = w.prepared(amount=6)
     w.stands(one, "undecided", "gw1 has not decided it; still prepared at "
              "BankB, still prepared at BankA$", "prepared")
-    w.stands(one, "in-doubt", "knows it; still prepared at BankA$",
+    w.stands(one, "in-doubt", "has received it; still prepared at BankA$",
              "in doubt", [w.a.dir])
     w.g.commit(one)
     w.stands(one, "committed", "not posted at BankA yet, not posted at BankB "
@@ -173,13 +173,35 @@ def overruled(w):
                     "an operator's abort")
     like("\n".join(r[4] for r in rows), "an operator, root, decided to abort: "
          "he called", "who and why")
-    like("\n".join(r[4] for r in rows), "an operator of BankA decided "
-         "otherwise: it was aborted there", "and the gateway's record")
+    like("\n".join(r[4] for r in rows), "BankA has done "
+         "otherwise: it is aborted there", "and the gateway's record")
     decided, one.decided = one.decided, None
     w.a.decide(one, "commit")
     w.a.post(one)
     w.stands(one, "committed", "posted at BankA by an operator, posted at "
              "BankB$", "posted late")
+
+    one = w.prepared(amount=9)
+    w.a.decide(one, "commit")
+    w.a.post(one)
+    w.b.drop(one)
+    w.g.abort(one, "BANK_TIMEOUT", final=False)
+    w.g.heuristic(one, "BankA", "committed")
+    w.a.settle(one, "abort")
+    rows = w.stands(one, "aborted", "but posted at BankA by an operator$",
+                    "an operator's commit")
+    like("\n".join(r[4] for r in rows), "gw1 had aborted it, and has on record "
+         "what the operator did", "and that its gateway knows")
+    one = w.prepared(amount=10)
+    w.a.decide(one, "commit")
+    w.a.post(one)
+    w.g.commit(one)
+    w.a.settle(one, "commit")
+    w.b.post(one)
+    rows = w.stands(one, "committed", "posted at BankA, posted at BankB$",
+                    "an operator who was right")
+    like("\n".join(r[4] for r in rows), "gw1's record %d decided the same" %
+         one.decided[0], "as the gateway's record says")
 
 
 def others(w):

@@ -239,7 +239,7 @@ audit(struct audit *a, int count, char **dirs)
 	if (code != EXIT_OK)
 		return code;
 	if (!audit_is_over(a))
-		cross_end(a);
+		audit_end(a);
 	if (!audit_is_over(a))
 		code = report(a);
 	return a->faults > 0 ? worse(code, EXIT_DECLINED) : code;

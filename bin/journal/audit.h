@@ -192,6 +192,7 @@ struct branch_at {
 	enum branch_state state;
 	enum outcome decided;            /* by an operator */
 	bool late;                       /* is to be posted, was posted late */
+	bool settled;                    /* the gateway knows of decided */
 	uint32_t from, to;               /* accounts that PREPARED names */
 	uint32_t posted_from, posted_to; /* COMMITTED's: suspense, maybe */
 	uint32_t peer, peer_bank;
@@ -333,8 +334,17 @@ struct payment *
 payment_find(const struct audit *, uint32_t gateway, const struct id *);
 struct entry *
 entry_find(const struct audit *, uint32_t source, const struct id *);
+/* As entry_find, but one that is not there is added. */
+struct entry *entry_need(struct audit *, uint32_t source, const struct id *,
+    uint32_t *number, bool *is_new);
 struct page *account_at(const struct audit *, uint32_t);
 struct branch_at *branch_at(const struct audit *, uint32_t);
+const struct id *branch_id(const struct audit *, const struct branch_at *);
+/* The gateway (source) whose attempt it is, or NONE. */
+uint32_t branch_gateway(const struct audit *, const struct branch_at *);
+/* The leg of a payment, which may be NULL, that is this branch; or NULL. */
+struct leg *
+branch_leg(const struct audit *, struct payment *, const struct branch_at *);
 uint32_t clearing_name(struct audit *, uint32_t bank, uint32_t currency);
 /* The gateway that was given under this name, or NONE. */
 uint32_t gateway_find(const struct audit *, uint32_t name);
@@ -351,12 +361,36 @@ gateway_record(struct audit *, uint32_t source, const struct record *record);
 void bank_record(struct audit *, uint32_t source, const struct record *record);
 /* OPEN of an earlier epoch was aborted by the restart alone. */
 enum payment_state payment_state(const struct audit *, const struct payment *);
+/* What a gateway did with this payment, or with none (NULL): "holds it". */
+const char *payment_words(const struct audit *, const struct payment *);
+
+/* ---- audit_books.c: a bank's accounts and what moves between them ---- */
+
+void books_open(struct audit *, uint32_t source, const struct record *);
+void books_set(struct audit *, uint32_t source, const struct record *);
+void books_entry(struct audit *, uint32_t source, const struct record *);
+/*
+ * Both ends of a movement, false where there is no such movement. A system
+ * account begins when it is first named.
+ */
+bool books_ends(
+    struct audit *, const struct where *, const struct msg *, uint32_t end[2]);
+/* Money is promised, or taken without a promise: may it be? */
+void books_promise(struct audit *, const struct where *, const struct id *,
+    const uint32_t end[2], __int128 amount);
+/* Neither end may be frozen or closed. */
+void books_state(struct audit *, const struct where *, const struct id *,
+    const uint32_t end[2]);
+/* Counts a branch among the holds of its accounts: sign 1, or -1 at its end. */
+void books_hold(struct audit *, const struct branch_at *, int sign);
+void books_post(struct audit *, const struct where *, const struct msg *,
+    const uint32_t end[2]);
 
 /* ---- audit_cross.c: what one journal says of another ---- */
 
 void cross_prepared(struct audit *, uint32_t branch, const struct record *);
 void cross_committed(struct audit *, uint32_t branch, const struct record *);
-/* GATEWAY: a bank tells of a gateway's newest decision, and of its epoch. */
+/* GATEWAY, SETTLED: a bank tells of a gateway's decision; and of its epoch. */
 void cross_told(
     struct audit *, uint32_t source, uint32_t node, const struct record *);
 void cross_epoch(
@@ -364,10 +398,34 @@ void cross_epoch(
 /* Every record of a bank: is it one that a gateway told of? */
 void cross_claims(struct audit *, uint32_t source, const struct record *);
 void cross_gateways_read(struct audit *);
-/* After the last record of all journals. */
-void cross_end(struct audit *);
+/* After the last record: claims beyond the ends of the banks' journals. */
+void cross_claims_end(struct audit *);
+
+/* ---- audit_end.c, audit_mirrors.c: after the last record of all ---- */
+
+void audit_end(struct audit *);
+/* The books of each bank, and the clearing accounts of each two. */
+void mirrors_end(struct audit *);
+
+/* ---- audit_rows.c: what is not finished ---- */
+
 void row_add(struct audit *, const struct open_row *, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* ROW_PENDING, about what this record or payment is about. */
+struct open_row
+row_of_record(const struct audit *, uint32_t source, const struct record *);
+struct open_row row_of_payment(const struct payment *, uint32_t bank);
+struct open_row
+row_of_branch(const struct audit *, enum row_kind, const struct branch_at *);
+/*
+ * The bank's record there tells of what (in words) the journal of that gateway
+ * does not have yet: a row, or a fault where that cannot be.
+ */
+void row_bank_is_ahead(struct audit *, uint32_t gateway, const struct where *,
+    const struct open_row *, const char *what);
+/* The gateway's record there tells of record seq of that bank, as above. */
+void row_gateway_is_ahead(struct audit *, const struct source *bank,
+    const struct where *, const struct open_row *, uint64_t seq);
 
 /* ---- audit_report.c ---- */
 

@@ -36,6 +36,28 @@ payment_state(const struct audit *a, const struct payment *p)
 	return p->state;
 }
 
+const char *
+payment_words(const struct audit *a, const struct payment *p)
+{
+	if (p == NULL)
+		return "does not know it";
+	switch (payment_state(a, p)) {
+	case PAYMENT_UNKNOWN:
+		return "never received it";
+	case PAYMENT_OPEN:
+		return "has not decided it";
+	case PAYMENT_HELD:
+		return "holds it";
+	case PAYMENT_COMMITTED:
+		return "committed another branch of it";
+	case PAYMENT_PASSING:
+		return "aborted it";
+	case PAYMENT_FINAL:
+		return "aborted it for good";
+	}
+	return "";
+}
+
 static bool
 is_open(const struct audit *a, const struct payment *p)
 {
@@ -353,11 +375,11 @@ on_abort(struct audit *a, uint32_t source, const struct record *record)
 		    state_words(state));
 		return;
 	}
-	if (final != code_final(reason))
+	if (final != code_ends(reason))
 		fault(a, &at, id,
 		    "%s is %s reason, and the record says final=%s",
 		    code_text(reason),
-		    code_final(reason) ? "a final" : "no final",
+		    code_ends(reason) ? "a final" : "no final",
 		    final ? "yes" : "no");
 	if (p->user == NONE && msg_has(m, user))
 		p->user = name_need(a, m->v[KEY_user].str);

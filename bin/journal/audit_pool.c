@@ -164,6 +164,19 @@ entry_find(const struct audit *a, uint32_t source, const struct id *id)
 	return number == NONE ? NULL : pool_at(&a->entries, number);
 }
 
+struct entry *
+entry_need(struct audit *a, uint32_t source, const struct id *id,
+    uint32_t *number, bool *is_new)
+{
+	struct entry wanted = {.key = {source, *id}}, *e;
+
+	*number = pool_need(&a->entries, &wanted.key, is_new);
+	e = pool_at(&a->entries, *number);
+	if (*is_new)
+		e->newest = e->committed = NONE;
+	return e;
+}
+
 struct page *
 account_at(const struct audit *a, uint32_t index)
 {
@@ -184,6 +197,32 @@ gateway_find(const struct audit *a, uint32_t name)
 		    a->sources[i].name == name)
 			return i;
 	return NONE;
+}
+
+const struct id *
+branch_id(const struct audit *a, const struct branch_at *b)
+{
+	return &((const struct entry *)pool_at(&a->entries, b->entry))->key.id;
+}
+
+uint32_t
+branch_gateway(const struct audit *a, const struct branch_at *b)
+{
+	return gateway_find(a, b->key.node);
+}
+
+/* The payment's leg that is this branch, or NULL. */
+struct leg *
+branch_leg(const struct audit *a, struct payment *p, const struct branch_at *b)
+{
+	if (p == NULL || p->state != PAYMENT_COMMITTED)
+		return NULL;
+	for (uint32_t i = 0; i < p->leg_count; i++)
+		if (p->legs[i].bank == a->sources[b->key.source].name &&
+		    p->legs[i].epoch == b->key.epoch &&
+		    p->legs[i].counter == b->key.counter)
+			return &p->legs[i];
+	return NULL;
 }
 
 struct where

@@ -29,6 +29,25 @@ struct journal_conf {
 	int64_t segment_octets; /* size of new segments: 1 MiB at least (8 KiB
 				 * here, for tests), less than 4 GiB */
 	int64_t reserve_octets; /* kept free for what is in flight */
+	/* NULL: every start replays all records, and none takes a snapshot. */
+	const struct journal_core *core;
+};
+
+/*
+ * How the state of a core is written down and comes back. ctx is that of
+ * replay. remember, restore: false with error filled where it does not fit.
+ */
+struct journal_core {
+	/* What a record tells about an id for ever; false: nothing. Pure. */
+	bool (*note)(const struct record *, struct id_note *);
+	/* Such notes, and then the lines of a snapshot, into an empty core. */
+	bool (*remember)(
+	    void *ctx, const struct id_note *, char *error, size_t error_size);
+	bool (*restore)(
+	    void *ctx, const struct msg *, char *error, size_t error_size);
+	void (*renew)(void *ctx); /* an empty core instead of a half full one */
+	/* The state as lines; called in a child: only memory is there. */
+	bool (*lines)(const void *ctx, snapshot_line *line, void *line_ctx);
 };
 
 enum journal_open {
@@ -52,6 +71,12 @@ enum journal_open journal_open(struct journal **, const struct journal_conf *,
     void *ctx, char *error, size_t error_size);
 void journal_close(struct journal *); /* flushes, releases the lock */
 
+/*
+ * With a core, it starts from the newest snapshot that can be used: the core
+ * gets the notes and lines of what came before, and only later records go to
+ * replay. A snapshot that is damaged or does not fit is passed over, logged at
+ * warn. One whose record the journal does not have: JOURNAL_CORRUPT.
+ */
 bool journal_is_new(const struct journal *);   /* no record but SEGMENT */
 bool journal_was_torn(const struct journal *); /* this start cut a tail */
 const struct id *journal_uuid(const struct journal *);
@@ -85,6 +110,23 @@ void journal_tend(struct journal *);
  */
 bool journal_read(struct journal *, struct jpos pos, struct line *line,
     struct msg *msg, struct record *out);
+/* ---- Snapshots: with a core only ---- */
+/* Octets of records since the newest one, or the beginning. */
+uint64_t journal_since_snapshot(const struct journal *);
+/*
+ * Has a child take one of the core's state, which must be that after the newest
+ * record. Legal when nothing is unflushed and none is being taken. A descriptor
+ * that can be read once it has ended, borrowed until journal_snapshot_end; -1
+ * with errno.
+ */
+int journal_snapshot_begin(struct journal *);
+/*
+ * Waits for it. True: it is in place, of record *seq; false with error filled:
+ * there is none, and what there was before is as it was.
+ */
+bool journal_snapshot_end(
+    struct journal *, uint64_t *seq, char *error, size_t error_size);
+
 /* Is there a record seq with this check? */
 bool journal_proves(struct journal *, uint64_t seq, const struct check *check);
 

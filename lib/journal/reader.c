@@ -513,14 +513,24 @@ open_failed(char *error, size_t error_size, const char *dir, const char *why)
 	return -1;
 }
 
+/* Enters a segment; with error filled where that is not possible. */
+static int
+open_segment(struct reader *r, uint32_t number, char *error, size_t error_size)
+{
+	if (enter_segment(r, number) == 0)
+		return 0;
+	(void)problem_errno(r);
+	(void)snprintf(error, error_size, "%s", r->problem);
+	return -1;
+}
+
 static int
 open_first(struct reader *r, char *error, size_t error_size)
 {
 	char why[80], name[SEGMENT_NAME_MAX];
 	uint32_t last, missing;
 
-	r->dir_fd = open(r->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (r->dir_fd < 0 || segment_list(r->dir_fd, &last, &missing) != 0)
+	if (segment_list(r->dir_fd, &last, &missing) != 0)
 		return open_failed(error, error_size, r->dir, strerror(errno));
 	if (missing != 0) {
 		segment_name(missing, name);
@@ -531,36 +541,65 @@ open_first(struct reader *r, char *error, size_t error_size)
 	if (last == 0)
 		return open_failed(
 		    error, error_size, r->dir, "there is no journal here");
-	if (enter_segment(r, 1) != 0) {
-		(void)problem_errno(r);
-		(void)snprintf(error, error_size, "%s", r->problem);
-		return -1;
+	return open_segment(r, 1, error, error_size);
+}
+
+/* A reader without a segment, or NULL with error filled. */
+static struct reader *
+reader_new(const char *dir, enum side side, char *error, size_t error_size)
+{
+	struct reader *r = calloc(1, sizeof(*r));
+
+	CHECK(side == SIDE_GATEWAY_JOURNAL || side == SIDE_BANK_JOURNAL ||
+	    side == SIDE_COUNT);
+	if (r == NULL) {
+		(void)open_failed(error, error_size, dir, strerror(errno));
+		return NULL;
 	}
-	return 0;
+	r->side = side;
+	r->fd = r->dir_fd = -1;
+	r->dir = strdup(dir);
+	r->window = malloc(WINDOW_LEN);
+	if (r->dir != NULL && r->window != NULL)
+		r->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (r->dir_fd >= 0)
+		return r;
+	(void)open_failed(error, error_size, dir, strerror(errno));
+	reader_close(r);
+	return NULL;
 }
 
 int
 reader_open(struct reader **out, const char *dir, enum side side, char *error,
     size_t error_size)
 {
-	struct reader *r = calloc(1, sizeof(*r));
-
-	*out = NULL;
-	CHECK(side == SIDE_GATEWAY_JOURNAL || side == SIDE_BANK_JOURNAL ||
-	    side == SIDE_COUNT);
-	if (r == NULL)
-		return open_failed(error, error_size, dir, strerror(errno));
-	r->side = side;
-	r->fd = r->dir_fd = -1;
-	r->dir = strdup(dir);
-	r->window = malloc(WINDOW_LEN);
-	if (r->dir == NULL || r->window == NULL)
-		(void)open_failed(error, error_size, dir, strerror(errno));
-	else if (open_first(r, error, error_size) == 0) {
-		*out = r;
+	*out = reader_new(dir, side, error, error_size);
+	if (*out == NULL)
+		return -1;
+	if (open_first(*out, error, error_size) == 0)
 		return 0;
-	}
-	reader_close(r);
+	reader_close(*out);
+	*out = NULL;
+	return -1;
+}
+
+int
+reader_open_at(struct reader **out, const char *dir, enum side side,
+    const struct reader_state *state)
+{
+	char error[sizeof((*out)->problem)];
+	int saved;
+
+	*out = reader_new(dir, side, error, sizeof(error));
+	if (*out == NULL)
+		return -1;
+	(*out)->state = *state;
+	if (enter_segment(*out, state->segment + 1) == 0)
+		return 0;
+	saved = errno;
+	reader_close(*out);
+	*out = NULL;
+	errno = saved;
 	return -1;
 }
 

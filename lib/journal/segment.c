@@ -19,6 +19,7 @@
 #include "base/file.h"
 #include "base/hex.h"
 #include "base/log.h"
+#include "journal/beside.h"
 
 #define SEGMENT_MODE 0640
 #define ZEROS_LEN 65536
@@ -152,24 +153,6 @@ segment_number(const char *name, uint32_t *number)
 	return strcmp(name + 8, ".journal") == 0;
 }
 
-static DIR *
-dir_open(int dir_fd)
-{
-	DIR *dir;
-	int fd, saved;
-
-	fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return NULL;
-	dir = fdopendir(fd);
-	if (dir == NULL) {
-		saved = errno;
-		close(fd);
-		errno = saved;
-	}
-	return dir;
-}
-
 int
 segment_list(int dir_fd, uint32_t *last, uint32_t *missing)
 {
@@ -181,7 +164,7 @@ segment_list(int dir_fd, uint32_t *last, uint32_t *missing)
 	int saved;
 
 	*last = *missing = 0;
-	dir = dir_open(dir_fd);
+	dir = directory_open(dir_fd);
 	if (dir == NULL)
 		return -1;
 	errno = 0;
@@ -300,7 +283,7 @@ segment_sweep(int dir_fd)
 	DIR *dir;
 	int saved = 0;
 
-	dir = dir_open(dir_fd);
+	dir = directory_open(dir_fd);
 	if (dir == NULL)
 		return -1;
 	while ((entry = readdir(dir)) != NULL) {

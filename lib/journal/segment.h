@@ -108,5 +108,11 @@ struct reader_state {
 	char name[NODE_MAX_LEN + 1];
 };
 const struct reader_state *reader_state(const struct reader *);
+/*
+ * Reads on behind state, at the start of the segment after state->segment. 0,
+ * or -1 with errno.
+ */
+int reader_open_at(
+    struct reader **, const char *dir, enum side, const struct reader_state *);
 
 #endif

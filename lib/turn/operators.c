@@ -197,6 +197,13 @@ operators_new(struct operators **out, struct loop *loop, struct turn *turn,
 }
 
 void
+operators_drop(struct operators *os)
+{
+	for (uint32_t i = 0; i < os->conf.max; i++)
+		talk_drop(&os->at[i].talk);
+}
+
+void
 operators_free(struct operators *os)
 {
 	if (os == NULL)

@@ -48,6 +48,7 @@ void operators_deliver(
 void operators_close(struct operators *, struct peer, const char *why);
 /* Closes all and accepts no more; removes the socket. */
 void operators_stop(struct operators *);
+void operators_drop(struct operators *); /* talk_drop for each */
 
 /* ---- For STATS, ahead of the core's rows and its OK ---- */
 /* A row of the answer to m. */

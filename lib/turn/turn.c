@@ -36,6 +36,8 @@ struct turn {
 	uint64_t urgent_seq;    /* somebody waits for this record */
 	int64_t dirty_since_ns; /* 0: nothing is unflushed */
 	bool room;
+	void (*flushed)(void *); /* wants to be called when nothing is dirty */
+	void *flushed_ctx;
 	uint32_t *waiting; /* lines in the outbox, by peer slot */
 	uint32_t slots;
 	struct frame frames[DEPTH_MAX];
@@ -109,6 +111,16 @@ set_clocks(struct event *ev)
 	ev->wall_us = clock_wall_us();
 }
 
+static void
+tell_flushed(struct turn *t)
+{
+	void (*flushed)(void *) = t->flushed;
+
+	t->flushed = NULL;
+	if (flushed != NULL)
+		flushed(t->flushed_ctx);
+}
+
 /* One write and one flush for all that was appended; then the core is told. */
 static void
 flush(struct turn *t)
@@ -117,6 +129,9 @@ flush(struct turn *t)
 
 	if (journal_dirty(t->journal))
 		journal_flush(t->journal);
+	tell_flushed(t);
+	/* What was logged until now is about records that are durable now. */
+	log_flush();
 	t->dirty_since_ns = 0;
 	ev.durable_seq = journal_durable_seq(t->journal);
 	if (ev.durable_seq != t->told_durable) {
@@ -258,31 +273,58 @@ step(struct turn *t, const struct event *first, uint32_t depth)
 	} while (carry(t, &ev, &record, depth));
 }
 
-bool
-turn_replay(
-    void *ctx, const struct record *record, char *error, size_t error_size)
+/* Nobody is there to be answered while the core is filled; false: it fails. */
+static bool
+fill(struct turn *t, struct event *ev, char *error, size_t error_size)
 {
-	struct turn *t = ctx;
-	struct event ev = {.kind = EV_RECORD, .record = record};
-
-	clock_wall_floor_us(record->msg->v[KEY_time].i64);
-	set_clocks(&ev);
+	set_clocks(ev);
 	t->frames[0].actions.count = 0;
-	t->ops.step(t->core, &ev, &t->frames[0].actions);
-	/* Nobody is there to be answered: replay only fills the state. */
+	t->ops.step(t->core, ev, &t->frames[0].actions);
 	for (uint32_t i = 0; i < t->frames[0].actions.count; i++) {
 		const struct action *a = &t->frames[0].actions.at[i];
 
 		CHECK(a->kind == AC_LOG || a->kind == AC_FAIL);
 		if (a->kind == AC_FAIL) {
-			snprintf(error, error_size,
-			    "%08u.journal, offset %u: %s", record->pos.segment,
-			    record->pos.offset, a->text);
+			snprintf(error, error_size, "%s", a->text);
 			return false;
 		}
 		say(a);
 	}
 	return true;
+}
+
+bool
+turn_remember(
+    void *ctx, const struct id_note *note, char *error, size_t error_size)
+{
+	struct event ev = {.kind = EV_REMEMBER, .note = note};
+
+	return fill(ctx, &ev, error, error_size);
+}
+
+bool
+turn_restore(void *ctx, const struct msg *line, char *error, size_t error_size)
+{
+	struct event ev = {.kind = EV_RESTORE, .msg = line};
+
+	if (line->verb == VERB_SNAPSHOT_SNAPSHOT)
+		clock_wall_floor_us(line->v[KEY_time].i64);
+	return fill(ctx, &ev, error, error_size);
+}
+
+bool
+turn_replay(
+    void *ctx, const struct record *record, char *error, size_t error_size)
+{
+	struct event ev = {.kind = EV_RECORD, .record = record};
+	char why[sizeof(((struct action *)NULL)->text)];
+
+	clock_wall_floor_us(record->msg->v[KEY_time].i64);
+	if (fill(ctx, &ev, why, sizeof(why)))
+		return true;
+	snprintf(error, error_size, "%08u.journal, offset %u: %s",
+	    record->pos.segment, record->pos.offset, why);
+	return false;
 }
 
 void
@@ -354,7 +396,7 @@ turn_end(struct turn *t)
 			step(t, &tick, 0);
 		for (uint32_t n = 0; n < TICKS_MAX && t->ops.more(t->core); n++)
 			step(t, &tick, 0);
-		if (!flush_is_due(t))
+		if (!flush_is_due(t) && t->flushed == NULL)
 			break;
 		flush(t);
 	}
@@ -381,6 +423,13 @@ void
 turn_send(struct turn *t, struct peer peer, const struct msg *msg)
 {
 	send_line(t, peer, 0, false, msg);
+}
+
+void
+turn_when_flushed(struct turn *t, void (*flushed)(void *ctx), void *ctx)
+{
+	t->flushed = flushed;
+	t->flushed_ctx = ctx;
 }
 
 bool

@@ -34,6 +34,11 @@ void turn_free(struct turn *);
 /* journal_open's replay callback (ctx is the turn): feeds the core. */
 bool
 turn_replay(void *ctx, const struct record *, char *error, size_t error_size);
+/* The same for what a snapshot is started from (journal_core). */
+bool turn_remember(
+    void *ctx, const struct id_note *, char *error, size_t error_size);
+bool
+turn_restore(void *ctx, const struct msg *line, char *error, size_t error_size);
 /*
  * After journal_open: tells the core that replay is over (EV_REPLAYED; it
  * appends its BOOT record) and flushes: from here on events may come.
@@ -59,5 +64,10 @@ int64_t turn_next_ns(const struct turn *);
  */
 void turn_send(struct turn *, struct peer, const struct msg *);
 bool turn_has_room(const struct turn *); /* false: the disk is full */
+/*
+ * Calls back once, at the end of this turn at the latest, when every record is
+ * durable and the core is between two steps.
+ */
+void turn_when_flushed(struct turn *, void (*flushed)(void *ctx), void *ctx);
 
 #endif

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "base/mapping.h"
 
 #define SEGMENT_BITS 24
 #define STATE_BITS 4
@@ -22,7 +23,8 @@ struct id_index {
 	struct hash_key key;
 	uint64_t count, count_max;
 	uint64_t slot_count;
-	struct slot *slots; /* owned; zero pages until they are used */
+	struct slot *slots; /* owned; zero pages until they are used; and not
+			     * there in a child that takes a snapshot */
 };
 
 struct id_index *
@@ -41,7 +43,7 @@ id_index_new(uint64_t remembered, const struct hash_key *key)
 	index->key = *key;
 	index->count_max = remembered;
 	index->slot_count = remembered + remembered / 4 + 1;
-	index->slots = calloc(index->slot_count, sizeof(*index->slots));
+	index->slots = mapping_new(index->slot_count * sizeof(*index->slots));
 	if (index->slots == NULL) {
 		free(index);
 		errno = ENOMEM;
@@ -55,7 +57,7 @@ id_index_free(struct id_index *index)
 {
 	if (index == NULL)
 		return;
-	free(index->slots);
+	mapping_free(index->slots, index->slot_count * sizeof(*index->slots));
 	free(index);
 }
 
@@ -121,6 +123,17 @@ id_index_find_at(
 	    (index->slots[entry].segment != pos.segment ||
 		index->slots[entry].offset != pos.offset))
 		entry = id_index_find(index, id, entry);
+	return entry;
+}
+
+uint64_t
+id_index_find_only(const struct id_index *index, const struct id *id)
+{
+	uint64_t entry = id_index_find(index, id, ID_INDEX_NONE);
+
+	if (entry != ID_INDEX_NONE &&
+	    id_index_find(index, id, entry) != ID_INDEX_NONE)
+		return ID_INDEX_NONE;
 	return entry;
 }
 

@@ -3,7 +3,8 @@
  * keyed 64-bit hash of the id (base/hash.h) to where its newest record lies and
  * a small state. It holds no id itself, so a hit must be confirmed by reading
  * that record; entries with equal hashes are told one after another. Nothing is
- * ever removed. Memory is taken once, lazily touched; pure but for that.
+ * ever removed. Memory is taken once, lazily touched; pure but for that. After
+ * fork(2) a child has no entries, and may not ask for any.
  */
 #ifndef STRIFE_WIRE_ID_INDEX_H
 #define STRIFE_WIRE_ID_INDEX_H
@@ -36,6 +37,8 @@ id_index_find(const struct id_index *, const struct id *, uint64_t after);
  */
 uint64_t
 id_index_find_at(const struct id_index *, const struct id *, struct jpos pos);
+/* The one entry that may be the id's; ID_INDEX_NONE: none, or several. */
+uint64_t id_index_find_only(const struct id_index *, const struct id *);
 /* Adds an entry though others may have its hash; CHECKs that it is not full. */
 uint64_t id_index_add(
     struct id_index *, const struct id *, struct jpos pos, uint8_t state);

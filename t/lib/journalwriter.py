@@ -252,6 +252,14 @@ class BankJournal(Writer):
             id=one.id, branch=one.branches[self.name], outcome=outcome,
             who="root", why="he called"), **changes)
 
+    def settle(self, one, outcome, **changes):
+        fields = dict(id=one.id, branch=one.branches[self.name],
+                      outcome=outcome)
+        if one.decided:
+            fields.update(gateway_seq=one.decided[0],
+                          gateway_check=one.decided[1])
+        return self.record("SETTLED", fields, **changes)
+
 
 class Payment:
     """One payment on its way: what was told so far."""

@@ -100,6 +100,8 @@ core_step(void *ctx, const struct event *ev, struct actions *out)
 		break;
 	case EV_PEER_DOWN:
 	case EV_ROOM:
+	case EV_REMEMBER:
+	case EV_RESTORE:
 		break;
 	}
 }
@@ -240,6 +242,43 @@ test_ticks(struct turn *t, struct core *c)
 	c->more = 0;
 }
 
+struct flushed {
+	const struct journal *journal;
+	const struct core *core;
+	uint32_t calls;
+	bool dirty, told;
+};
+
+static void
+was_flushed(void *ctx)
+{
+	struct flushed *f = ctx;
+
+	f->calls++;
+	f->dirty = journal_dirty(f->journal);
+	f->told = f->core->durable_seq == f->core->last_seq;
+}
+
+static void
+test_flushed(struct turn *t, struct core *c, const struct journal *j)
+{
+	struct flushed f = {j, c, 0, true, true};
+
+	add_boot(&c->next, 6);
+	ask(t);
+	turn_when_flushed(t, was_flushed, &f);
+	is_i64(f.calls, 0, "who waits for a flush is not called before it");
+	turn_end(t);
+	ok(f.calls == 1 && !f.dirty,
+	    "but at the end of the turn, though nobody else waits for one");
+	ok(!f.told, "before the core is told, which may append again");
+	turn_end(t);
+	is_i64(f.calls, 1, "and once");
+	turn_when_flushed(t, was_flushed, &f);
+	turn_end(t);
+	is_i64(f.calls, 2, "where nothing is unflushed, too");
+}
+
 static void
 test_close(struct turn *t, struct core *c)
 {
@@ -278,6 +317,7 @@ main(void)
 	test_patience(t, &core);
 	test_reads(t, &core);
 	test_ticks(t, &core);
+	test_flushed(t, &core, j);
 	test_close(t, &core);
 	turn_free(t);
 	journal_close(j);

@@ -113,6 +113,11 @@ test_equal(void)
 	    "at another position there is none");
 	ok(id_index_find_at(index, &other, pos_of(1)) == ID_INDEX_NONE,
 	    "nor of another id");
+	ok(id_index_find_only(index, &id) == ID_INDEX_NONE,
+	    "of several none is the only one");
+	entry = id_index_find_only(index, &other);
+	ok(entry != ID_INDEX_NONE && at_pos(index, entry, pos_of(2)),
+	    "one alone is");
 	ok(at_pos(index, seen[2], edge) && id_index_state(index, seen[2]) == 15,
 	    "the largest position and state are kept");
 	id_index_free(index);
