@@ -697,6 +697,17 @@ def history(place):
                              before=final["next"])
     equal([r["seq"] for r in first + rest], [r["seq"] for r in rows],
           "next goes on where the page ended")
+    # Two rows may share a microsecond: both belong.
+    since, until = rows[4]["time"], rows[2]["time"]
+    want = [r["seq"] for r in rows if since <= r["time"] <= until]
+    some, final = s.peer.rows("HISTORY", account="alice", since=since,
+                              until=until)
+    equal([r["seq"] for r in some], want, "since and until, both included")
+    some, final = s.peer.rows("HISTORY", account="alice", since=since,
+                              until=until, limit=2)
+    some += s.peer.rows("HISTORY", account="alice", since=since, until=until,
+                        before=final["next"])[0]
+    equal([r["seq"] for r in some], want, "page by page, too")
     equal(s.peer.call("HISTORY", account="alice", before="x").code,
           "BAD_REQUEST", "a bad cursor: BAD_REQUEST")
     equal(s.peer.call("HISTORY", account="zoe").code, "NO_SUCH_ACCOUNT",

@@ -20,9 +20,9 @@ for line in $(echo "$out" | sed -n '2,$s/^\([a-z_]*\)  *\([a-z_]*\)  *\([a-z_]*\
 	fi
 done
 n=$((n + 1))
-if [ $n -eq 9 ]; then
-	echo "ok $n - all eight were run"
+if [ $n -eq 10 ]; then
+	echo "ok $n - all nine were run"
 else
-	echo "not ok $n - all eight were run"
+	echo "not ok $n - all nine were run"
 fi
 echo "1..$n"

@@ -37,7 +37,7 @@ allowed="$allowed|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_"
 allowed="$allowed|__(asan|ubsan|lsan)_.*)\$"
 # Below the cores a buffer grows, and the shells' share of it wipes secrets.
 below_too='^(realloc|malloc|__errno_location|strlc(at|py)'
-below_too="$below_too|(__)?explicit_bzero(_chk)?|id_(named|from_key|generate))\$"
+below_too="$below_too|mapping_(new|free)|(__)?explicit_bzero(_chk)?|id_(named|from_key|generate))\$"
 
 # objects SOURCE...: where their objects lie.
 objects() {
@@ -160,10 +160,11 @@ only 'crypt\.h>' 'lib/auth/.*'
 
 # ---- The Makefile is the map ----
 
-for source in lib/*/*.c bin/*/*.c t/sim/*.c; do
+for source in lib/*/*.c bin/*/*.c t/sim/*.c t/fuzz/*.c; do
 	case $source in
 	lib/*) list=lib_$(basename "$(dirname "$source")") ;;
 	bin/*) list=bin_$(basename "$(dirname "$source")") ;;
+	t/fuzz/*) list=fuzz ;;
 	*) list=sim ;;
 	esac
 	sed -n "/^$list = /,/[^\\\\]\$/p" Makefile | tr -s '[:blank:]' '\n' |

@@ -46,7 +46,10 @@ SIDES = {
 JOURNALS = {
     "GATEWAY_JOURNAL": "Records of a gateway",
     "BANK_JOURNAL": "Records of a bank",
+    "SNAPSHOT": "Lines of a snapshot",
 }
+# A client's spool has a page of its own.
+SPOOL = "SPOOL"
 # Source, array, what its keys stand under, page, sample.
 TABLES = [
     ("bin/gatewayd/config.c", "rows", "strife-gatewayd.yaml.5",
@@ -60,6 +63,7 @@ TABLES = [
     ("bin/bankd/load.c", "file_rows", "strife-accounts.yaml.5",
      ["accounts.yaml"]),
     ("lib/client/config.c", "rows", "strife-pay.yaml.5", ["pay.yaml"]),
+    ("lib/client/token_file.c", "rows", "strife-pay.1", []),
     ("lib/auth/users.c", "gateway_rows", "strife-users.5", ["users.yaml"]),
     ("lib/auth/users.c", "local_rows", "strife-users.5", ["customers.yaml"]),
     ("lib/auth/users.c", "row", "strife-users.5",
@@ -331,13 +335,25 @@ def test_journal(page):
     for journal, heading in JOURNALS.items():
         kinds = {kind for of, kind in RECORDS if of == journal}
         named = {arguments[1] for arguments in page.items(heading, "Sy")}
-        same(named | {"SEGMENT"}, kinds,
+        same(named | {"SEGMENT"} & kinds, kinds,
              "%s: kinds of records, %s" % (page.name, heading.lower()))
     ok("SEGMENT" in page.marked("Sy"), "%s: SEGMENT" % page.name)
-    fields = {key for body in RECORDS.values() for key, _ in body}
+    fields = {key for (of, _), body in RECORDS.items() if of in JOURNALS
+              for key, _ in body}
     named = set(page.marked("Cm"))
     none(sorted("the field " + key for key in fields - named),
          "%s: every field of a record" % page.name)
+
+
+# ---- strife-spool(5) ----
+
+def test_spool(page):
+    kinds = {kind for of, kind in RECORDS if of == SPOOL}
+    same(page.marked("Sy"), kinds, "%s: the word of a line" % page.name)
+    named = [word for arguments in page.items("The line", "Cm")
+             for word in arguments[1:]]
+    same(named, {key for (of, _), body in RECORDS.items() if of == SPOOL
+                 for key, _ in body}, "%s: every field" % page.name)
 
 
 # ---- Every page ----
@@ -663,6 +679,7 @@ def main():
     test_fields(protocol)
     test_examples(protocol)
     test_journal(PAGES["strife-journal.5"])
+    test_spool(PAGES["strife-spool.5"])
     for page in PAGES.values():
         test_page(page)
     test_configuration()

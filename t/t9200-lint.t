@@ -37,10 +37,12 @@ has() {
 }
 
 # Everything that is ours to keep in order: not what was built, nor state, nor
-# the demonstration's data, which are others' and stay as they were published.
+# inputs that are wrong on purpose, nor the demonstration's data, which are
+# others' and stay as they were published.
 files() {
 	find . \( -path ./.git -o -path ./.build -o -path ./var -o \
-		-path ./certs -o -name __pycache__ \) -prune -o \
+		-path ./certs -o -path ./t/fuzz/corpus -o \
+		-name __pycache__ \) -prune -o \
 		-type f ! -path './bin/strife-*' \
 		! -path ./bin/demo/orders.asc -print | sort
 }

@@ -1,5 +1,3 @@
-#include "base/yaml.h"
-
 #include <errno.h>
 #include <stdalign.h>
 #include <stdarg.h>
@@ -11,11 +9,12 @@
 #include "base/digest.h"
 #include "base/file.h"
 #include "base/table.h"
+#include "base/utf8.h"
+#include "base/yaml_private.h"
 
 #define CHUNK_SIZE (64u << 10)
 /* Below this many entries comparing each with each costs less than hashing. */
 #define PAIRWISE_MAX 16
-#define PATH_SHOWN_MAX 200
 
 _Static_assert(YAML_FILE_MAX <= UINT32_MAX, "struct str must hold any scalar");
 
@@ -49,148 +48,6 @@ struct builder {
 	uint32_t depth, documents;
 	struct frame stack[YAML_DEPTH_MAX];
 };
-
-/* ---- Messages ---- */
-
-/*
- * Length of the UTF-8 sequence at the start of at[0..len), 0 where it is none:
- * no overlong form, no surrogate, nothing beyond U+10FFFF (RFC 3629).
- */
-static size_t
-utf8_next(const char *at, size_t len, uint32_t *character)
-{
-	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-	uint8_t first = (uint8_t)at[0];
-	uint32_t c;
-	size_t size;
-
-	if (first < 0x80) {
-		*character = first;
-		return 1;
-	}
-	size = first < 0xc0 ? 0
-	    : first < 0xe0  ? 2
-	    : first < 0xf0  ? 3
-	    : first < 0xf8  ? 4
-			    : 0;
-	if (size == 0 || size > len)
-		return 0;
-	c = first & (0x7fu >> size);
-	for (size_t i = 1; i < size; i++) {
-		uint8_t next = (uint8_t)at[i];
-
-		if ((next & 0xc0) != 0x80)
-			return 0;
-		c = c << 6 | (next & 0x3f);
-	}
-	if (c < least[size] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
-		return 0;
-	*character = c;
-	return size;
-}
-
-static bool
-is_control(uint32_t c)
-{
-	return c < 0x20 || (c >= 0x7f && c <= 0x9f);
-}
-
-/*
- * The message is printed on terminals and quotes the file: control characters
- * and a sequence that was cut in half become question marks.
- */
-static void
-make_printable(char *text)
-{
-	size_t len = strlen(text), at = 0;
-
-	while (at < len) {
-		uint32_t c;
-		size_t size = utf8_next(text + at, len - at, &c);
-
-		if (size == 0 || is_control(c)) {
-			memset(text + at, '?', size == 0 ? 1 : size);
-			at += size == 0 ? 1 : size;
-		} else
-			at += size;
-	}
-}
-
-/* Of a path that would fill the message only the end is shown. */
-static const char *
-path_shown(const char *path, const char **dots)
-{
-	size_t len = strlen(path);
-
-	*dots = len > PATH_SHOWN_MAX ? "..." : "";
-	return len > PATH_SHOWN_MAX ? path + len - PATH_SHOWN_MAX : path;
-}
-
-struct place {
-	const char *path;
-	uint32_t line, column; /* line 0: the file as a whole */
-};
-
-/* Returns -1. */
-__attribute__((format(printf, 3, 0))) static int
-fail_at(struct yaml_error *error, struct place place, const char *format,
-    va_list ap)
-{
-	const char *dots, *shown = path_shown(place.path, &dots);
-	size_t size = sizeof(error->text), used;
-	int len;
-
-	if (place.line == 0)
-		len = snprintf(error->text, size, "%s%s: ", dots, shown);
-	else
-		len = snprintf(error->text, size, "%s%s:%u:%u: ", dots, shown,
-		    place.line, place.column);
-	used = len < 0 ? 0 : (size_t)len;
-	if (used >= size)
-		used = size - 1;
-	if (vsnprintf(error->text + used, size - used, format, ap) < 0)
-		error->text[used] = '\0';
-	make_printable(error->text);
-	return -1;
-}
-
-__attribute__((format(printf, 4, 5))) static int
-fail(struct builder *b, uint32_t line, uint32_t column, const char *format, ...)
-{
-	va_list ap;
-
-	va_start(ap, format);
-	fail_at(
-	    b->error, (struct place){b->yaml->path, line, column}, format, ap);
-	va_end(ap);
-	return -1;
-}
-
-int
-yaml_fail(const struct yaml *yaml, const struct yaml_node *at,
-    struct yaml_error *error, const char *format, ...)
-{
-	va_list ap;
-
-	va_start(ap, format);
-	fail_at(error, (struct place){yaml->path, at->line, at->column}, format,
-	    ap);
-	va_end(ap);
-	return -1;
-}
-
-int
-yaml_fail_key(const struct yaml *yaml, const struct yaml_node *at,
-    struct yaml_error *error, const char *format, ...)
-{
-	va_list ap;
-
-	va_start(ap, format);
-	fail_at(error, (struct place){yaml->path, at->key_line, at->key_column},
-	    format, ap);
-	va_end(ap);
-	return -1;
-}
 
 /* ---- Memory ---- */
 
@@ -230,6 +87,18 @@ take_text(struct yaml *yaml, const yaml_char_t *text, size_t len)
 
 /* ---- The octets, before libyaml sees them ---- */
 
+__attribute__((format(printf, 4, 5))) static int
+fail(struct builder *b, uint32_t line, uint32_t column, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	yaml_fail_at(b->error, (struct yaml_place){b->yaml->path, line, column},
+	    format, ap);
+	va_end(ap);
+	return -1;
+}
+
 static int
 check_octets(struct builder *b)
 {
@@ -247,7 +116,8 @@ check_octets(struct builder *b)
 		if (c == 0)
 			return fail(b, line, column, "a NUL octet");
 		/* What would be invisible or break a line unseen. */
-		if ((is_control(c) && c != '\t' && c != '\n' && c != '\r') ||
+		if ((utf8_is_control(c) && c != '\t' && c != '\n' &&
+			c != '\r') ||
 		    c == 0x2028 || c == 0x2029 || c == 0xfeff || c == 0xfffe ||
 		    c == 0xffff)
 			return fail(b, line, column,
@@ -578,7 +448,7 @@ fail_file(struct yaml_error *error, const char *path, const char *format, ...)
 	va_list ap;
 
 	va_start(ap, format);
-	fail_at(error, (struct place){path, 0, 0}, format, ap);
+	yaml_fail_at(error, (struct yaml_place){path, 0, 0}, format, ap);
 	va_end(ap);
 }
 

@@ -100,8 +100,4 @@ int yaml_rows(const struct yaml *, const struct yaml_node *map,
 /* Frees what yaml_rows allocated in *into. */
 void yaml_rows_free(const struct yaml_row *rows, size_t count, void *into);
 
-/* The candidate with the smallest edit distance to word, if it is near. */
-const char *
-yaml_nearest(struct str word, const char *const *candidates, size_t count);
-
 #endif

@@ -10,6 +10,8 @@
 
 #include "base/check.h"
 #include "base/file.h"
+#include "base/nearest.h"
+#include "base/utf8.h"
 
 #define KEY_LEN_MAX 128
 #define CANDIDATES_MAX 64
@@ -109,14 +111,13 @@ limit_text(char into[LIMIT_TEXT_MAX], int64_t value, const struct unit *units,
 static bool
 has_control(struct str text)
 {
-	for (uint32_t i = 0; i < text.len; i++) {
-		uint8_t c = (uint8_t)text.at[i];
+	size_t size;
 
-		if (c < 0x20 || c == 0x7f)
-			return true;
-		/* U+0080 to U+009F in UTF-8. */
-		if (c == 0xc2 && i + 1 < text.len &&
-		    (uint8_t)text.at[i + 1] < 0xa0)
+	for (uint32_t at = 0; at < text.len; at += (uint32_t)size) {
+		uint32_t c;
+
+		size = utf8_next(text.at + at, text.len - at, &c);
+		if (size == 0 || utf8_is_control(c))
 			return true;
 	}
 	return false;
@@ -399,7 +400,7 @@ fail_unknown(
 	size_t count =
 	    list_candidates(d, prefix, text, sizeof(text), candidates);
 
-	nearest = yaml_nearest(entry->key, candidates, count);
+	nearest = nearest_word(entry->key, candidates, count);
 	if (nearest != NULL)
 		return yaml_fail_key(d->yaml, entry, d->error,
 		    "unknown key \"%.64s\"; did you mean \"%s\"?",

@@ -159,6 +159,7 @@ decide_commit(struct coord *c, struct payment *p, struct actions *actions)
 	msg_set_str(m, KEY_proofs, write_proofs(c, p));
 	msg_set_u64(m, KEY_attempts, p->attempts);
 	msg_set_jpos(m, KEY_received, p->received);
+	msg_set_jpos(m, KEY_again, p->decided);
 }
 
 static bool
@@ -171,17 +172,39 @@ still_to_vote(const struct payment *p)
 	return false;
 }
 
-/*
- * Does this no end the attempt, whatever the other bank says? A final reason,
- * and that the id was committed elsewhere or belongs to another payment.
- */
+/* May the same id not be tried again because of this? */
 static bool
 is_conclusive(enum code no)
 {
 	return code_retry(no) != RETRY_SAME_ID;
 }
 
-/* A vote: no is CODE_NONE for yes. Of two refusals a final one wins. */
+/*
+ * Does this no end the attempt, whatever the other bank says? A final reason,
+ * and that the id was committed elsewhere or belongs to another payment. What
+ * an operator committed does not: the other bank may know that it is committed
+ * in truth, where this gateway has lost its decision.
+ */
+static bool
+ends_attempt(enum code no)
+{
+	return is_conclusive(no) && no != CODE_HEURISTIC;
+}
+
+/* Of two refusals, the one that says more about the payment. */
+static int
+weight(enum code no)
+{
+	if (no == CODE_NONE)
+		return 0;
+	if (no == CODE_ALREADY_EXISTS)
+		return 4;
+	if (no == CODE_HEURISTIC)
+		return 3;
+	return is_conclusive(no) ? 2 : 1;
+}
+
+/* A vote: no is CODE_NONE for yes. */
 void
 attempt_vote(
     struct coord *c, struct leg *leg, enum code no, struct actions *actions)
@@ -201,14 +224,14 @@ attempt_vote(
 		leg_unlink(leg);
 		leg->state = LEG_NO;
 		leg->no = no;
-		if (!is_conclusive(no) && still_to_vote(p)) {
+		if (!ends_attempt(no) && still_to_vote(p)) {
 			p->broken = true;
 			return;
 		}
 	}
 	for (uint32_t i = 0; i < p->legs; i++)
 		if (p->leg[i].state == LEG_NO &&
-		    (leg->no == CODE_NONE || code_final(p->leg[i].no)))
+		    weight(p->leg[i].no) > weight(leg->no))
 			leg = &p->leg[i];
 	attempt_fail(c, p, leg->no, leg->bank->name, actions);
 }
@@ -226,6 +249,7 @@ append_held(struct payment *p, enum code reason, const char *bank,
 		msg_set_str(m, KEY_bank, str_from(bank));
 	msg_set_i64(m, KEY_first, p->was_held ? p->first_us : c->wall_us);
 	msg_set_u64(m, KEY_attempts, p->attempts);
+	msg_set_jpos(m, KEY_again, p->decided);
 }
 
 static void
@@ -237,12 +261,13 @@ append_abort(struct payment *p, enum code reason, const char *bank,
 	msg_init(m, MSG_REQUEST, VERB_GATEWAY_JOURNAL_ABORT, "0");
 	msg_set_id(m, KEY_id, &p->id);
 	msg_set_u64(m, KEY_reason, reason);
-	msg_set_u64(m, KEY_final, code_final(reason) ? 1 : 0);
+	msg_set_u64(m, KEY_final, code_ends(reason) ? 1 : 0);
 	msg_set_str(m, KEY_user, str_from(p->user));
 	if (bank[0] != '\0')
 		msg_set_str(m, KEY_bank, str_from(bank));
 	msg_set_u64(m, KEY_attempts, p->attempts);
 	msg_set_jpos(m, KEY_received, p->received);
+	msg_set_jpos(m, KEY_again, p->decided);
 }
 
 void
@@ -252,12 +277,15 @@ attempt_fail(struct coord *c, struct payment *p, enum code reason,
 	bool hold = !is_conclusive(reason) &&
 	    (p->was_held ||
 		(reason == CODE_BANK_UNAVAILABLE && p->hold &&
-		    c->held + c->retrying < c->conf.held_max));
+		    c->held + c->retrying < c->conf.held_max &&
+		    user_may_hold(c, str_from(p->user))));
 
 	for (uint32_t i = 0; i < p->legs; i++) {
 		struct leg *leg = &p->leg[i];
 		bool told = leg->state == LEG_ASKED || leg->state == LEG_YES;
 
+		if (reason == CODE_HEURISTIC && leg->no == CODE_HEURISTIC)
+			heuristic_operator(c, leg->bank, &p->id, true, actions);
 		leg_unlink(leg);
 		if (told && leg->bank->state == BANK_UP)
 			link_abort(c, leg, actions);
@@ -265,7 +293,7 @@ attempt_fail(struct coord *c, struct payment *p, enum code reason,
 	}
 	if (p->was_held && hold && p->expiry_ns <= c->mono_ns)
 		reason = CODE_HOLD_EXPIRED;
-	if (code_final(reason)) {
+	if (code_ends(reason)) {
 		append_abort(p, reason, bank, actions);
 	} else if (hold) {
 		append_held(p, reason, bank, c, actions);
@@ -328,6 +356,9 @@ retry_one(struct coord *c, struct actions *actions)
 		}
 	p->attempts++;
 	payment_count(c, p, true);
+	emit_log(actions, ACTION_INFO, &p->id,
+	    "a held payment is tried again, attempt %llu",
+	    (unsigned long long)p->attempts);
 	attempt_start(c, p, actions);
 }
 
@@ -491,4 +522,5 @@ attempt_acknowledged(struct coord *c, struct leg *leg, struct actions *actions)
 	msg_init(m, MSG_REQUEST, VERB_GATEWAY_JOURNAL_END, "0");
 	msg_set_id(m, KEY_id, &p->id);
 	msg_set_str(m, KEY_proofs, write_proofs(c, p));
+	msg_set_jpos(m, KEY_again, p->decided);
 }

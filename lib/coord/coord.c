@@ -48,8 +48,10 @@ take_memory(struct coord *c)
 	    (size_t)conf->banks_max * conf->window_max, sizeof(*c->requests));
 	c->aborts = calloc(2 * (size_t)conf->in_flight_max, sizeof(*c->aborts));
 	c->ids = id_index_new(conf->remembered_max, &conf->key);
+	c->revocations = revocations_new(conf->revoked_max, &conf->key);
 	return c->pool != NULL && c->users != NULL && c->banks != NULL &&
 	    c->requests != NULL && c->aborts != NULL && c->ids != NULL &&
+	    c->revocations != NULL &&
 	    table_init(&c->live, c->pool_max, &conf->key, same_payment,
 		c->pool) == 0 &&
 	    table_init(&c->users_by_name, c->pool_max, &conf->key, same_user,
@@ -94,7 +96,6 @@ coord_new(const struct coord_conf *conf)
 	c->pool_max = conf->in_flight_max + conf->held_max + TOMBSTONES_MAX;
 	c->replaying = true;
 	c->room = true;
-	c->truncated = conf->truncated || conf->restored;
 	if (!take_memory(c)) {
 		coord_free(c);
 		return NULL;
@@ -112,6 +113,7 @@ coord_free(struct coord *c)
 	table_free(&c->users_by_name);
 	table_free(&c->banks_by_name);
 	id_index_free(c->ids);
+	revocations_free(c->revocations);
 	free(c->pool);
 	free(c->users);
 	free(c->banks);
@@ -179,6 +181,15 @@ emit_log(struct actions *actions, enum action_level level, const struct id *id,
 	va_end(ap);
 }
 
+void
+emit_close(struct actions *actions, struct peer peer, const char *why)
+{
+	struct action *a = emit(actions, AC_CLOSE);
+
+	a->peer = peer;
+	snprintf(a->text, sizeof(a->text), "%s", why);
+}
+
 struct asker
 asker_of(const struct event *ev)
 {
@@ -209,6 +220,9 @@ replayed(struct coord *c, struct actions *actions)
 	struct action *a = emit(actions, AC_APPEND);
 
 	c->replaying = false;
+	/* What an earlier start had lost may have been found since. */
+	if (c->conf.truncated || c->conf.restored)
+		c->truncated = true;
 	msg_init(&a->msg, MSG_REQUEST, VERB_GATEWAY_JOURNAL_BOOT, "0");
 	msg_set_u64(&a->msg, KEY_epoch, next_epoch(c));
 	msg_set_str(&a->msg, KEY_agent, str_from(c->conf.agent));
@@ -220,6 +234,11 @@ replayed(struct coord *c, struct actions *actions)
 static void
 message(struct coord *c, const struct event *ev, struct actions *actions)
 {
+	if (ev->msg->verb == VERB_CLIENT_LOGOUT ||
+	    ev->msg->verb == VERB_CONTROL_REVOKE) {
+		revocations_request(c, ev, actions);
+		return;
+	}
 	switch (verb_info(ev->msg->verb)->side) {
 	case SIDE_CLIENT:
 		payments_request(c, ev, actions);
@@ -235,9 +254,21 @@ message(struct coord *c, const struct event *ev, struct actions *actions)
 	case SIDE_AUTH:
 	case SIDE_GATEWAY_JOURNAL:
 	case SIDE_BANK_JOURNAL:
+	case SIDE_SPOOL:
+	case SIDE_SNAPSHOT:
 	case SIDE_COUNT:
 		CHECK_UNREACHABLE("a message for the coordinator");
 	}
+}
+
+static void
+remember(struct coord *c, const struct event *ev, struct actions *actions)
+{
+	const char *problem = notes_apply(c, ev->note);
+
+	if (problem != NULL)
+		snprintf(emit(actions, AC_FAIL)->text,
+		    sizeof(actions->at[0].text), "%s", problem);
 }
 
 void
@@ -275,13 +306,20 @@ coord_step(struct coord *c, const struct event *ev, struct actions *actions)
 	case EV_ROOM:
 		c->room = ev->room;
 		break;
+	case EV_REMEMBER:
+		remember(c, ev, actions);
+		break;
+	case EV_RESTORE:
+		snapshot_restore(c, ev, actions);
+		break;
 	}
 }
 
 int64_t
 coord_next_ns(const struct coord *c)
 {
-	int64_t attempts_ns = attempt_next_ns(c), links_ns = links_next_ns(c);
+	int64_t attempts_ns = attempt_next_ns(c),
+		links_ns = requests_next_ns(c);
 
 	return attempts_ns < links_ns ? attempts_ns : links_ns;
 }

@@ -1,120 +1,39 @@
 /* The rebuilt state as text, and every invariant as a CHECK. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "base/check.h"
-#include "base/hex.h"
 #include "coord/private.h"
 
-static void
-dump_bank(
-    const struct bank *b, void (*row)(void *ctx, const char *text), void *ctx)
+struct rows {
+	void (*row)(void *ctx, const char *text);
+	void *ctx;
+};
+
+static bool
+dump_line(void *ctx, const struct msg *m)
 {
-	char journal[ID_TEXT_LEN + 1], check[33] = "", text[256];
+	const struct rows *rows = ctx;
+	char text[LINE_MAX_LEN];
+	size_t len = msg_encode_bare(m, text, sizeof(text) - 1);
 
-	id_text(&b->journal, journal);
-	hex_write(check, b->proven_check.octets, 16);
-	snprintf(text, sizeof(text),
-	    "bank %s bound=%d journal=%s proven=%" PRIu64 ":%s", b->name,
-	    b->bound, journal, b->proven_seq, check);
-	row(ctx, text);
-}
-
-/*
- * The bound bank with the next name. A bank that was refused before it was ever
- * bound has a place that a replay does not know, so places are no order.
- */
-static const struct bank *
-bank_after(const struct coord *c, const char *name)
-{
-	const struct bank *next = NULL;
-
-	for (uint32_t i = 0; i < c->bank_count; i++) {
-		const struct bank *b = &c->banks[i];
-
-		if (b->bound && strcmp(b->name, name) > 0 &&
-		    (next == NULL || strcmp(b->name, next->name) < 0))
-			next = b;
-	}
-	return next;
-}
-
-/* What a restart would leave of a payment: an undecided one is gone. */
-static const char *
-durable_state(const struct payment *p)
-{
-	switch (p->state) {
-	case PAYMENT_FREE:
-	case PAYMENT_STATES:
-	case PAYMENT_ABORTING:
-		return NULL;
-	case PAYMENT_RECEIVED:
-	case PAYMENT_PREPARING:
-		return p->was_held ? "held" : NULL;
-	case PAYMENT_COMMITTING:
-	case PAYMENT_COMMITTED:
-		return "committed";
-	case PAYMENT_HOLDING:
-	case PAYMENT_HELD:
-		return "held";
-	}
-	return NULL;
-}
-
-static void
-dump_payment(const struct payment *p, const char *state,
-    void (*row)(void *ctx, const char *text), void *ctx)
-{
-	char id[ID_TEXT_LEN + 1], text[1024];
-	int len;
-
-	id_text(&p->id, id);
-	len = snprintf(text, sizeof(text),
-	    "payment %s %s %s %s %" PRId64 " user=%s seq=%" PRIu64
-	    " reason=%s first=%" PRId64,
-	    id, state, p->from, p->to, p->amount, p->user, p->decided.seq,
-	    code_text(p->reason), p->first_us);
-	for (uint32_t i = 0; strcmp(state, "committed") == 0 && i < p->legs;
-	     i++)
-		len += snprintf(text + len, sizeof(text) - (size_t)len,
-		    " %s:%" PRIu64 ".%" PRIu64, p->leg[i].bank->name,
-		    p->leg[i].epoch, p->leg[i].counter);
-	row(ctx, text);
-}
-
-static int
-by_id(const void *a, const void *b)
-{
-	const struct payment *const *p = a, *const *q = b;
-
-	return memcmp((*p)->id.octets, (*q)->id.octets, 16);
+	CHECK(len > 0);
+	text[len] = '\0';
+	rows->row(rows->ctx, text);
+	return true;
 }
 
 void
 coord_dump(
     const struct coord *c, void (*row)(void *ctx, const char *text), void *ctx)
 {
-	const struct payment **all = calloc(c->pool_max, sizeof(const void *));
-	const struct bank *bank;
-	uint32_t count = 0;
-	char text[128];
+	struct rows rows = {row, ctx};
+	char text[64];
 
-	CHECK(all != NULL);
-	snprintf(text, sizeof(text), "epoch %" PRIu64 " remembered %" PRIu64,
-	    c->epoch, id_index_count(c->ids));
+	snprintf(
+	    text, sizeof(text), "remembered=%" PRIu64, id_index_count(c->ids));
 	row(ctx, text);
-	for (bank = bank_after(c, ""); bank != NULL;
-	     bank = bank_after(c, bank->name))
-		dump_bank(bank, row, ctx);
-	for (uint32_t i = 0; i < c->pool_max; i++)
-		if (durable_state(&c->pool[i]) != NULL)
-			all[count++] = &c->pool[i];
-	qsort(all, count, sizeof(const void *), by_id);
-	for (uint32_t i = 0; i < count; i++)
-		dump_payment(all[i], durable_state(all[i]), row, ctx);
-	free(all);
+	CHECK(coord_snapshot(c, dump_line, &rows));
 }
 
 static void
@@ -196,4 +115,5 @@ coord_check(const struct coord *c)
 	CHECK(unacknowledged == c->unacknowledged);
 	for (uint32_t i = 0; i < c->bank_count; i++)
 		check_bank(c, &c->banks[i]);
+	revocations_check(c);
 }

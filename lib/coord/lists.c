@@ -98,7 +98,7 @@ lists_down(struct coord *c, struct peer peer)
 			query_end(c, &c->queries[i]);
 }
 
-static struct msg *
+struct msg *
 query_ok(struct coord *c, struct query *q, struct actions *actions)
 {
 	struct msg *m = emit_reply(actions, &q->asker, MSG_OK, 0);
@@ -160,26 +160,6 @@ query_payments(struct coord *c, struct query *q, const struct event *ev,
 	return false;
 }
 
-static bool
-query_explain(struct coord *c, struct query *q, const struct event *ev,
-    struct actions *actions)
-{
-	const struct payment *p;
-	uint64_t entry;
-
-	q->id = ev->msg->v[KEY_id].id;
-	p = payment_find(c, &q->id);
-	entry = id_index_find(c->ids, &q->id, ID_INDEX_NONE);
-	if (p == NULL && entry == ID_INDEX_NONE) {
-		emit_error(actions, &q->asker, CODE_NOT_FOUND,
-		    "no payment has this id");
-		return false;
-	}
-	q->phase = QUERY_CHAIN;
-	q->at = p != NULL ? p->decided : id_index_pos(c->ids, entry);
-	return true;
-}
-
 static void
 query_start(struct coord *c, const struct event *ev, struct actions *actions)
 {
@@ -201,7 +181,7 @@ query_start(struct coord *c, const struct event *ev, struct actions *actions)
 	if (ev->msg->verb == VERB_CONTROL_PAYMENTS)
 		good = query_payments(c, q, ev, actions);
 	else if (ev->msg->verb == VERB_CONTROL_EXPLAIN)
-		good = query_explain(c, q, ev, actions);
+		good = explain_start(c, q, ev, actions);
 	if (!good)
 		query_end(c, q);
 }
@@ -298,7 +278,7 @@ next_stat(struct coord *c, struct query *q, struct actions *actions)
 	q->number++;
 }
 
-static void
+void
 query_read(struct coord *c, struct query *q, struct jpos pos,
     enum query_phase phase, struct actions *actions)
 {
@@ -467,6 +447,11 @@ found_newest(struct coord *c, struct query *q, const struct record *r,
 
 	if (m == NULL || !msg_has(m, id) || !id_eq(&m->v[KEY_id].id, &q->id))
 		return;
+	if (m->verb == VERB_GATEWAY_JOURNAL_END) {
+		/* The decision lies before it. */
+		query_read(c, q, m->v[KEY_again].jpos, QUERY_NEWEST, actions);
+		return;
+	}
 	if (is_heuristic(q)) {
 		found_heuristic(c, q, r, actions);
 		return;
@@ -527,112 +512,6 @@ next_payment(struct coord *c, struct query *q, struct actions *actions)
 	query_read(c, q, q->at, QUERY_RECEIVED, actions);
 }
 
-/* ---- EXPLAIN ---- */
-
-static void
-found_chain(struct query *q, const struct record *r)
-{
-	const struct msg *m = r == NULL ? NULL : r->msg;
-
-	q->at = JPOS_NONE;
-	q->phase = QUERY_CHAIN;
-	if (m == NULL || !msg_has(m, id) || !id_eq(&m->v[KEY_id].id, &q->id))
-		return;
-	q->chain[q->chain_len++] = r->pos;
-	if (q->chain_len == EXPLAIN_RECORDS_MAX)
-		return;
-	/* A tombstone's own newest record before it is nearer than RECEIVED. */
-	if (msg_has(m, again))
-		q->at = m->v[KEY_again].jpos;
-	else if (msg_has(m, received))
-		q->at = m->v[KEY_received].jpos;
-	else if (m->verb == VERB_GATEWAY_JOURNAL_HELD)
-		q->at = q->shown.received;
-}
-
-static struct str
-event_text(struct coord *c, const struct msg *m)
-{
-	char currency[4], amount[MONEY_TEXT_MAX];
-
-	switch ((int)m->verb) {
-	case VERB_GATEWAY_JOURNAL_COMMIT:
-		return m->v[KEY_branches].str;
-	case VERB_GATEWAY_JOURNAL_ABORT:
-	case VERB_GATEWAY_JOURNAL_HELD:
-		snprintf(c->text, sizeof(c->text), "%s%s%.*s",
-		    code_text((enum code)m->v[KEY_reason].u64),
-		    msg_has(m, bank) ? " at " : "",
-		    msg_has(m, bank) ? (int)m->v[KEY_bank].str.len : 0,
-		    msg_has(m, bank) ? m->v[KEY_bank].str.at : "");
-		break;
-	case VERB_GATEWAY_JOURNAL_RECEIVED:
-		currency_text((uint32_t)m->v[KEY_currency].u64, currency);
-		money_text(m->v[KEY_amount].i64,
-		    (uint32_t)m->v[KEY_currency].u64, amount);
-		snprintf(c->text, sizeof(c->text),
-		    "attempt %llu of %.*s: %s %s from %.*s@%.*s to %.*s@%.*s",
-		    (unsigned long long)m->v[KEY_attempts].u64,
-		    STR_ARG(m->v[KEY_user].str), amount, currency,
-		    STR_ARG(m->v[KEY_from].account.name),
-		    STR_ARG(m->v[KEY_from].account.bank),
-		    STR_ARG(m->v[KEY_to].account.name),
-		    STR_ARG(m->v[KEY_to].account.bank));
-		break;
-	default:
-		return STR_NONE;
-	}
-	return str_from(c->text);
-}
-
-static void
-found_event(struct coord *c, struct query *q, const struct record *r,
-    struct actions *actions)
-{
-	struct msg *m;
-
-	q->phase = QUERY_EVENT;
-	if (r == NULL)
-		return;
-	m = emit_reply(actions, &q->asker, MSG_ROW, 0);
-	msg_set_i64(m, KEY_time, r->msg->v[KEY_time].i64);
-	msg_set_str(m, KEY_where, STR("gateway"));
-	msg_set_u64(m, KEY_seq, r->pos.seq);
-	msg_set_str(m, KEY_event, str_from(verb_info(r->msg->verb)->word));
-	msg_set_str(m, KEY_text, event_text(c, r->msg));
-}
-
-static void
-next_event(struct coord *c, struct query *q, struct actions *actions)
-{
-	struct payment *p = payment_find(c, &q->id);
-
-	if (q->phase == QUERY_CHAIN && !jpos_none(q->at)) {
-		if (p != NULL)
-			q->shown.received = p->received;
-		query_read(c, q, q->at, QUERY_CHAIN, actions);
-		return;
-	}
-	q->phase = QUERY_EVENT;
-	if (q->chain_len > 0) {
-		query_read(
-		    c, q, q->chain[--q->chain_len], QUERY_EVENT, actions);
-		return;
-	}
-	if (p != NULL && q->number == 0) {
-		struct msg *m = emit_reply(actions, &q->asker, MSG_ROW, 0);
-
-		q->number = 1;
-		msg_set_i64(m, KEY_time, c->wall_us);
-		msg_set_str(m, KEY_where, STR("gateway"));
-		msg_set_u64(m, KEY_seq, 0);
-		msg_set_str(m, KEY_event, STR("now"));
-		msg_set_str(m, KEY_text, str_from(payment_state_text(p)));
-		return;
-	}
-	(void)query_ok(c, q, actions);
-}
-
 void
 lists_found(struct coord *c, const struct event *ev, struct actions *actions)
 {
@@ -655,10 +534,10 @@ lists_found(struct coord *c, const struct event *ev, struct actions *actions)
 		found_payload(c, q, ev->record, actions);
 		break;
 	case QUERY_CHAIN:
-		found_chain(q, ev->record);
+		explain_chain(q, ev->record);
 		break;
 	case QUERY_EVENT:
-		found_event(c, q, ev->record, actions);
+		explain_event(c, q, ev->record, actions);
 		break;
 	}
 }
@@ -679,7 +558,7 @@ lists_tick(struct coord *c, struct actions *actions)
 			next_stat(c, q, actions);
 			return true;
 		case VERB_CONTROL_EXPLAIN:
-			next_event(c, q, actions);
+			explain_next(c, q, actions);
 			return true;
 		default:
 			next_payment(c, q, actions);

@@ -305,6 +305,7 @@ cancel_live(struct payment *p, const struct event *ev, struct actions *actions)
 		msg_set_str(m, KEY_user, str_from(p->user));
 		msg_set_u64(m, KEY_attempts, p->attempts);
 		msg_set_jpos(m, KEY_received, p->received);
+		msg_set_jpos(m, KEY_again, p->decided);
 		break;
 	case PAYMENT_ABORTING:
 		if (p->reason == CODE_CANCELLED)
@@ -547,6 +548,15 @@ note_record(struct coord *c, const struct event *ev)
 	}
 }
 
+static bool
+is_end(const struct event *ev)
+{
+	const struct msg *m = ev->record->msg;
+
+	return m->verb == VERB_GATEWAY_JOURNAL_END && msg_has(m, again) &&
+	    id_eq(&m->v[KEY_id].id, &ev->msg->v[KEY_id].id);
+}
+
 void
 payments_found(struct coord *c, const struct event *ev, struct actions *actions)
 {
@@ -560,6 +570,13 @@ payments_found(struct coord *c, const struct event *ev, struct actions *actions)
 		    "a record of the journal could not be read");
 		emit_log(actions, ACTION_CRIT, &ev->msg->v[KEY_id].id,
 		    "a record of the journal could not be read");
+		return;
+	}
+	/* The decision lies before it. */
+	if (phase == LOOKUP_RECORD && is_end(ev)) {
+		l->phase = LOOKUP_RECORD;
+		emit(actions, AC_READ)->pos =
+		    ev->record->msg->v[KEY_again].jpos;
 		return;
 	}
 	if (phase == LOOKUP_RECORD) {

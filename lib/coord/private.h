@@ -64,6 +64,8 @@ struct leg {
 	enum leg_state state;
 	uint64_t epoch, counter; /* the branch, with our node */
 	uint32_t incarnation;    /* of the link that COMMIT went out on */
+	bool unknown;            /* COMMIT was answered NOT_FOUND */
+	bool asked_again;        /* and sent once more after a WAIVE */
 	enum code no;
 	uint64_t proof_seq; /* vote's, then acknowledgement's record */
 	struct check proof_check;
@@ -79,7 +81,7 @@ struct asker {
 
 struct user {
 	char name[NAME_MAX_LEN + 1 + BANK_MAX_LEN + 1];
-	uint32_t in_flight;
+	uint32_t in_flight, held;
 	uint32_t next_free;
 };
 
@@ -177,10 +179,12 @@ struct bank {
 	uint64_t next_number;
 	uint32_t break_at; /* BREAKING: the next request to settle */
 	uint32_t in_flight;
+	int64_t told_ns; /* when all that it told of is told at the pace */
 	TAILQ_ENTRY(bank)
 	busy; /* has work that can be done now */
 	bool is_busy;
 	uint64_t bound_seq;     /* of the BANK record */
+	int64_t bound_us;       /* its time */
 	struct legs prepares;   /* LEG_QUEUED */
 	struct legs asked;      /* LEG_ASKED, LEG_YES */
 	struct legs commits;    /* LEG_COMMIT, to be sent */
@@ -201,6 +205,7 @@ struct heuristic {
 	uint32_t bank;
 	bool committed; /* what the bank did */
 	int64_t time_us;
+	uint64_t seq; /* of its record */
 };
 #define HEURISTICS_MAX 1024
 
@@ -231,7 +236,7 @@ enum query_phase {
 	QUERY_CHAIN,    /* EXPLAIN: reading back to the oldest record */
 	QUERY_EVENT,    /* EXPLAIN: reading one to show it */
 };
-#define EXPLAIN_RECORDS_MAX 64
+#define EXPLAIN_RECORDS_MAX 256
 struct query {
 	struct asker asker; /* verb VERB_UNKNOWN: free */
 	enum query_phase phase;
@@ -244,6 +249,7 @@ struct query {
 	const char *shown_state;
 	struct jpos chain[EXPLAIN_RECORDS_MAX];
 	uint32_t chain_len;
+	bool told_now; /* EXPLAIN: the state of what is live was told */
 };
 #define QUERIES_MAX 16
 
@@ -264,6 +270,9 @@ struct coord {
 	    retrying; /* being tried again: they keep their place in held */
 	uint64_t committed, aborted; /* decisions of this run */
 	struct jpos last_received;
+
+	uint64_t sessions; /* numbered in this epoch */
+	struct revocations *revocations;
 
 	struct user *users;
 	struct table users_by_name;
@@ -306,6 +315,7 @@ void
 emit_error(struct actions *, const struct asker *, enum code, const char *text);
 void emit_log(struct actions *, enum action_level, const struct id *,
     const char *format, ...) __attribute__((format(printf, 4, 5)));
+void emit_close(struct actions *, struct peer, const char *why);
 struct asker asker_of(const struct event *);
 #define str_of(array) str_from(array)
 
@@ -332,25 +342,36 @@ bool attempt_more(const struct coord *);
 int64_t attempt_next_ns(const struct coord *);
 void attempt_acknowledged(struct coord *, struct leg *, struct actions *);
 
-/* ---- records.c: every change of a payment's state ---- */
-void records_apply(struct coord *, const struct event *, struct actions *);
+/* ---- pool.c: payments in memory, and what they count against ---- */
 struct payment *payment_find(const struct coord *, const struct id *);
-void payment_enter(struct coord *, struct payment *, enum payment_state);
+struct payment *payment_take(struct coord *, const struct id *); /* or NULL */
 void
 payment_release(struct coord *, struct payment *, enum remembered, struct jpos);
+/* The one place where a payment's state changes. */
+void payment_enter(struct coord *, struct payment *, enum payment_state);
 void payment_set_timer(
     struct coord *, struct payment *, struct payments *, int64_t at_ns);
 void payment_set_queue(struct payment *, struct payments *);
+/* Into, or out of, the bounds of what is in flight. */
+void payment_count(struct coord *, struct payment *, bool in);
+bool user_has_room(struct coord *, struct str user);
+/* May one more of this user's payments be held? */
+bool user_may_hold(const struct coord *, struct str user);
+
+/* ---- records.c: every change of a payment's state ---- */
+void records_apply(struct coord *, const struct event *, struct actions *);
+/* The journal says something that cannot be: the daemon does not go on. */
+void records_refuse(const struct event *, struct actions *, const char *what);
 /* SEQ:CHECK */
 bool proof_parse(struct str text, uint64_t *seq, struct check *);
-bool user_has_room(struct coord *, struct str user);
-void payment_count(struct coord *, struct payment *, bool in);
 
 /* ---- links.c: the banks' connections ---- */
 void links_message(struct coord *, const struct event *, struct actions *);
 void links_loss_over(struct coord *, struct bank *, struct actions *);
 void links_accept(struct coord *, const struct event *, struct actions *);
 void links_down(struct coord *, const struct event *, struct actions *);
+bool links_tick(struct coord *, struct actions *);
+bool links_more(const struct coord *);
 struct bank *bank_find(const struct coord *, struct str name);
 struct bank *bank_add(struct coord *, struct str name); /* NULL: too many */
 static inline bool
@@ -358,23 +379,83 @@ bank_usable(const struct bank *b)
 {
 	return b->state == BANK_UP && !b->stopped;
 }
+
+/* ---- requests.c: what banks are asked, and their windows ---- */
 void bank_wake(struct coord *, struct bank *);
+bool bank_has_work(const struct coord *, const struct bank *);
 void leg_unlink(struct leg *);
 struct branch leg_branch(const struct coord *, const struct leg *);
 void link_prepare(struct coord *, struct leg *, struct actions *);
 void link_commit(struct coord *, struct leg *, struct actions *);
+/* WAIVE: COMMITs that the bank did not know go out once more. */
+void link_commits_again(struct coord *, struct bank *);
 void link_abort(struct coord *, struct leg *, struct actions *);
+void link_abort_branch(
+    struct coord *, struct bank *, const struct abort_job *, struct actions *);
 /* May another payment be begun there? */
 bool link_has_room(const struct coord *, const struct bank *);
 /* Asks a bank for the shell or a client: the answer goes to the asker. */
 void link_relay(
     struct coord *, const struct event *, struct bank *, struct actions *);
-bool links_tick(struct coord *, struct actions *);
-bool links_more(const struct coord *);
-int64_t links_next_ns(const struct coord *); /* a question's deadline */
+/* A line of the answer, passed back. */
+void request_relay_back(const struct event *, const struct bank *,
+    const struct request *, struct actions *);
+/* The request that a reply with this tag answers, or NULL. */
+struct request *request_find(
+    const struct coord *, const struct bank *, enum verb, const char *tag);
+void request_goes_on(struct coord *, struct request *);
+void request_give(struct coord *, struct bank *, struct request *);
+void requests_reset(struct coord *, struct bank *);
+/* What waits for the window; of a bank that has work and room for it. */
+void requests_send_next(struct coord *, struct bank *, struct actions *);
+/* A question that was passed on and not answered in time. */
+bool requests_late(const struct coord *);
+void requests_time_out(struct coord *, struct actions *);
+int64_t requests_next_ns(const struct coord *);
+
+/* ---- replies.c: votes, acknowledgements, heuristic outcomes ---- */
+void links_reply(
+    struct coord *, const struct event *, struct bank *, struct actions *);
+
+/* ---- heuristics.c ---- */
+/* What is on record of this id at this bank, or NULL. */
+const struct heuristic *heuristic_find(const struct coord *,
+    const struct bank *, const struct id *, bool committed);
+/* May it tell of one more now? */
+bool heuristic_may_tell(const struct coord *, const struct bank *);
+void heuristic_told(const struct coord *, struct bank *);
+/* Unless it is on record: records what the bank did; _operator logs, too. */
+void heuristic_append(const struct coord *, const struct bank *,
+    const struct id *, bool committed, struct actions *);
+void heuristic_operator(const struct coord *, const struct bank *,
+    const struct id *, bool committed, struct actions *);
+void heuristics_apply(struct coord *, const struct event *, struct actions *);
+
+/* ---- resolve.c ---- */
+/* HEURISTIC came back: a bank that told of it is answered. */
+void
+links_resolve_recorded(struct coord *, const struct event *, struct actions *);
+void links_resolve(
+    struct coord *, const struct event *, struct bank *, struct actions *);
 /* RESOLVE of an id that is not live: what the journal says. */
 void links_resolve_found(struct coord *, const struct event *,
     const struct lookup *, struct actions *);
+
+/* ---- revocations.c: tokens that are no longer good ---- */
+struct revocations *revocations_new(uint32_t max, const struct hash_key *);
+void revocations_free(struct revocations *);
+/* LOGOUT with a token, REVOKE. */
+void
+revocations_request(struct coord *, const struct event *, struct actions *);
+/* False: the record says what cannot be. */
+bool revocations_apply(struct coord *, const struct event *, struct actions *);
+bool revocations_snapshot(const struct coord *, snapshot_line *, void *ctx);
+void revocations_check(const struct coord *);
+
+/* ---- notes.c, snapshot.c: a start from a snapshot ---- */
+/* NULL, or why the index of ids cannot be filled from notes. */
+const char *notes_apply(struct coord *, const struct id_note *);
+void snapshot_restore(struct coord *, const struct event *, struct actions *);
 
 /* ---- lists.c: strife-ctl's questions and orders ---- */
 void lists_request(struct coord *, const struct event *, struct actions *);
@@ -384,5 +465,19 @@ void lists_found(struct coord *, const struct event *, struct actions *);
 bool lists_tick(struct coord *, struct actions *);
 /* Whoever asked is gone: its lists end. */
 void lists_down(struct coord *, struct peer);
+/* A list ends with this OK. */
+struct msg *query_ok(struct coord *, struct query *, struct actions *);
+/* Reads a record for a list, which is in that phase meanwhile. */
+void query_read(struct coord *, struct query *, struct jpos, enum query_phase,
+    struct actions *);
+
+/* ---- explain.c ---- */
+/* False where the question was answered: no payment has this id. */
+bool explain_start(
+    struct coord *, struct query *, const struct event *, struct actions *);
+void explain_chain(struct query *, const struct record *);
+void explain_event(
+    struct coord *, struct query *, const struct record *, struct actions *);
+void explain_next(struct coord *, struct query *, struct actions *);
 
 #endif

@@ -11,202 +11,14 @@
 #include "coord/private.h"
 
 /* The journal says something that cannot be: refuse to go on from it. */
-static void
-refuse(const struct event *ev, struct actions *actions, const char *what)
+void
+records_refuse(
+    const struct event *ev, struct actions *actions, const char *what)
 {
 	struct action *a = emit(actions, AC_FAIL);
 
 	snprintf(a->text, sizeof(a->text), "record %llu of the journal %s",
 	    (unsigned long long)ev->record->pos.seq, what);
-}
-
-struct payment *
-payment_find(const struct coord *c, const struct id *id)
-{
-	uint32_t i = table_find(&c->live, id->octets, sizeof(id->octets));
-
-	return i == TABLE_NONE ? NULL : &c->pool[i];
-}
-
-static uint32_t
-payment_index(const struct coord *c, const struct payment *p)
-{
-	return (uint32_t)(p - c->pool);
-}
-
-/* Every legal change of state: from (row) to (column). */
-static const bool legal[PAYMENT_STATES][PAYMENT_STATES] = {
-    [PAYMENT_FREE] = {[PAYMENT_RECEIVED] = true, [PAYMENT_ABORTING] = true},
-    [PAYMENT_RECEIVED] = {[PAYMENT_PREPARING] = true,
-	[PAYMENT_ABORTING] = true,
-	[PAYMENT_HOLDING] = true,
-	[PAYMENT_HELD] = true,
-	[PAYMENT_COMMITTED] = true,
-	[PAYMENT_FREE] = true},
-    [PAYMENT_PREPARING] = {[PAYMENT_COMMITTING] = true,
-	[PAYMENT_ABORTING] = true,
-	[PAYMENT_HOLDING] = true,
-	[PAYMENT_HELD] = true,
-	[PAYMENT_FREE] = true},
-    [PAYMENT_COMMITTING] = {[PAYMENT_COMMITTED] = true},
-    [PAYMENT_COMMITTED] = {[PAYMENT_FREE] = true},
-    [PAYMENT_ABORTING] = {[PAYMENT_FREE] = true},
-    [PAYMENT_HOLDING] = {[PAYMENT_HELD] = true},
-    [PAYMENT_HELD] = {[PAYMENT_PREPARING] = true,
-	[PAYMENT_ABORTING] = true,
-	[PAYMENT_HELD] = true,
-	[PAYMENT_COMMITTED] = true,
-	[PAYMENT_FREE] = true},
-};
-
-static bool
-is_held(enum payment_state state)
-{
-	return state == PAYMENT_HOLDING || state == PAYMENT_HELD;
-}
-
-static bool
-is_retried(const struct payment *p)
-{
-	return p->state == PAYMENT_PREPARING && p->was_held;
-}
-
-void
-payment_enter(struct coord *c, struct payment *p, enum payment_state to)
-{
-	CHECK(legal[p->state][to]);
-	if (is_held(p->state))
-		c->held--;
-	if (is_retried(p))
-		c->retrying--;
-	if (p->state == PAYMENT_COMMITTED)
-		c->unacknowledged--;
-	if (is_held(to))
-		c->held++;
-	if (to == PAYMENT_COMMITTED)
-		c->unacknowledged++;
-	p->state = to;
-	if (is_retried(p))
-		c->retrying++;
-}
-
-void
-payment_set_timer(
-    struct coord *c, struct payment *p, struct payments *list, int64_t at_ns)
-{
-	(void)c;
-	if (p->timer_list != NULL)
-		TAILQ_REMOVE(p->timer_list, p, timer);
-	p->timer_list = list;
-	p->deadline_ns = at_ns;
-	if (list != NULL)
-		TAILQ_INSERT_TAIL(list, p, timer);
-}
-
-void
-payment_set_queue(struct payment *p, struct payments *list)
-{
-	if (p->queue_list == list)
-		return;
-	if (p->queue_list != NULL)
-		TAILQ_REMOVE(p->queue_list, p, queue);
-	p->queue_list = list;
-	if (list != NULL)
-		TAILQ_INSERT_TAIL(list, p, queue);
-}
-
-bool
-user_has_room(struct coord *c, struct str user)
-{
-	uint32_t i = table_find(&c->users_by_name, user.at, user.len);
-
-	return i == TABLE_NONE || c->users[i].in_flight < c->conf.per_user_max;
-}
-
-static uint32_t
-user_enter(struct coord *c, struct str name)
-{
-	uint32_t i = table_find(&c->users_by_name, name.at, name.len);
-
-	if (i == TABLE_NONE) {
-		i = c->free_user;
-		CHECK(i != TABLE_NONE);
-		c->free_user = c->users[i].next_free;
-		CHECK(
-		    str_copy(c->users[i].name, sizeof(c->users[i].name), name));
-		c->users[i].in_flight = 0;
-		table_insert(&c->users_by_name, name.at, name.len, i);
-	}
-	c->users[i].in_flight++;
-	return i;
-}
-
-static void
-user_leave(struct coord *c, uint32_t i)
-{
-	struct user *u = &c->users[i];
-
-	CHECK(u->in_flight > 0);
-	if (--u->in_flight > 0)
-		return;
-	table_remove(&c->users_by_name, u->name, strlen(u->name));
-	u->next_free = c->free_user;
-	c->free_user = i;
-}
-
-/* Counts a payment into, or out of, the bounds of what is in flight. */
-void
-payment_count(struct coord *c, struct payment *p, bool in)
-{
-	if (p->counted == in)
-		return;
-	p->counted = in;
-	if (in) {
-		c->in_flight++;
-		p->user_index = user_enter(c, str_from(p->user));
-	} else {
-		c->in_flight--;
-		user_leave(c, p->user_index);
-	}
-	for (uint32_t i = 0; i < p->legs; i++) {
-		if (in)
-			p->leg[i].bank->in_flight++;
-		else
-			p->leg[i].bank->in_flight--;
-		bank_wake(c, p->leg[i].bank);
-	}
-}
-
-static struct payment *
-payment_take(struct coord *c, const struct id *id)
-{
-	struct payment *p = TAILQ_FIRST(&c->free);
-
-	if (p == NULL)
-		return NULL;
-	TAILQ_REMOVE(&c->free, p, queue);
-	memset(p, 0, sizeof(*p));
-	p->id = *id;
-	p->asker.peer = PEER_NONE;
-	table_insert(
-	    &c->live, id->octets, sizeof(id->octets), payment_index(c, p));
-	return p;
-}
-
-/* Leaves the pool; the index remembers what became of the id. */
-void
-payment_release(
-    struct coord *c, struct payment *p, enum remembered what, struct jpos pos)
-{
-	payment_count(c, p, false);
-	payment_set_timer(c, p, NULL, 0);
-	payment_set_queue(p, NULL);
-	for (uint32_t i = 0; i < p->legs; i++)
-		leg_unlink(&p->leg[i]);
-	id_index_set(c->ids, p->entry, pos, (uint8_t)what);
-	table_remove(&c->live, p->id.octets, sizeof(p->id.octets));
-	payment_enter(c, p, PAYMENT_FREE);
-	TAILQ_INSERT_TAIL(&c->free, p, queue);
 }
 
 static void
@@ -256,12 +68,12 @@ apply_received(struct coord *c, const struct event *ev, struct actions *actions)
 	struct payment *p;
 
 	if (from == NULL || to == NULL || payment_find(c, &m->v[KEY_id].id)) {
-		refuse(ev, actions, "contradicts an earlier one");
+		records_refuse(ev, actions, "contradicts an earlier one");
 		return;
 	}
 	p = payment_take(c, &m->v[KEY_id].id);
 	if (p == NULL || !entry_of(c, m, &p->entry)) {
-		refuse(ev, actions,
+		records_refuse(ev, actions,
 		    "does not fit: raise payments.in_flight, held_max "
 		    "or remembered");
 		return;
@@ -323,7 +135,7 @@ apply_held(struct coord *c, const struct event *ev, struct actions *actions)
 	struct payment *p = payment_find(c, &m->v[KEY_id].id);
 
 	if (p == NULL || p->state == PAYMENT_COMMITTED) {
-		refuse(ev, actions, "holds a payment that is not open");
+		records_refuse(ev, actions, "holds a payment that is not open");
 		return;
 	}
 	p->reason = (enum code)m->v[KEY_reason].u64;
@@ -446,7 +258,8 @@ apply_commit(struct coord *c, const struct event *ev, struct actions *actions)
 	if (p == NULL || p->state == PAYMENT_COMMITTED ||
 	    !apply_branches(c, p, m->v[KEY_branches].str) ||
 	    !apply_proofs(c, m->v[KEY_proofs].str)) {
-		refuse(ev, actions, "commits a payment that is not open");
+		records_refuse(
+		    ev, actions, "commits a payment that is not open");
 		return;
 	}
 	set_decided(p, ev->record);
@@ -478,7 +291,7 @@ apply_tombstone(
 	struct payment *p = payment_take(c, &m->v[KEY_id].id);
 
 	if (p == NULL || !entry_of(c, m, &p->entry)) {
-		refuse(ev, actions,
+		records_refuse(ev, actions,
 		    "does not fit: raise payments.in_flight or remembered");
 		return;
 	}
@@ -509,7 +322,8 @@ apply_abort(struct coord *c, const struct event *ev, struct actions *actions)
 		return;
 	}
 	if (p == NULL || p->state == PAYMENT_COMMITTED) {
-		refuse(ev, actions, "aborts a payment that is not open");
+		records_refuse(
+		    ev, actions, "aborts a payment that is not open");
 		return;
 	}
 	if (!final) {
@@ -537,10 +351,12 @@ apply_end(struct coord *c, const struct event *ev, struct actions *actions)
 
 	if (p == NULL || p->state != PAYMENT_COMMITTED ||
 	    !apply_proofs(c, m->v[KEY_proofs].str)) {
-		refuse(ev, actions, "ends a payment that is not committed");
+		records_refuse(
+		    ev, actions, "ends a payment that is not committed");
 		return;
 	}
-	payment_release(c, p, REMEMBERED_COMMITTED, p->decided);
+	payment_release(c, p, REMEMBERED_COMMITTED,
+	    msg_has(m, again) ? ev->record->pos : p->decided);
 }
 
 /*
@@ -554,6 +370,7 @@ apply_boot(struct coord *c, const struct event *ev)
 
 	c->epoch = ev->record->msg->v[KEY_epoch].u64;
 	c->counter = 0;
+	c->sessions = 0;
 	if (msg_has(ev->record->msg, restored))
 		c->truncated |= ev->record->msg->v[KEY_restored].u64 != 0;
 	while ((p = TAILQ_FIRST(&c->undecided)) != NULL)
@@ -586,7 +403,7 @@ apply_bank(struct coord *c, const struct event *ev, struct actions *actions)
 	struct bank *b = bank_add(c, m->v[KEY_bank].str);
 
 	if (b == NULL) {
-		refuse(ev, actions, "names one bank too many");
+		records_refuse(ev, actions, "names one bank too many");
 		return;
 	}
 	/* It has shown that records are lost here, or that no more are. */
@@ -598,7 +415,7 @@ apply_bank(struct coord *c, const struct event *ev, struct actions *actions)
 	b->bound = true;
 	b->journal = m->v[KEY_journal].id;
 	b->bound_seq = ev->record->pos.seq;
-	b->since_us = m->v[KEY_time].i64;
+	b->bound_us = b->since_us = m->v[KEY_time].i64;
 	if (msg_has(m, proven_seq) && msg_has(m, proven_check))
 		set_proven(
 		    b, m->v[KEY_proven_seq].u64, &m->v[KEY_proven_check].check);
@@ -608,33 +425,6 @@ apply_bank(struct coord *c, const struct event *ev, struct actions *actions)
 	lists_recorded(c, ev, actions);
 }
 
-static void
-apply_heuristic(
-    struct coord *c, const struct event *ev, struct actions *actions)
-{
-	const struct msg *m = ev->record->msg;
-	struct bank *b = bank_find(c, m->v[KEY_bank].str);
-	struct heuristic *h;
-
-	if (b == NULL) {
-		refuse(ev, actions, "names a bank that was never bound");
-		return;
-	}
-	/* A bank that is told again, after a restart, overrules again. */
-	for (uint32_t i = 0; i < c->heuristic_count; i++)
-		if (id_eq(&c->heuristics[i].id, &m->v[KEY_id].id) &&
-		    c->heuristics[i].bank == (uint32_t)(b - c->banks))
-			return;
-	if (c->heuristic_count == HEURISTICS_MAX)
-		memmove(c->heuristics, c->heuristics + 1,
-		    (--c->heuristic_count) * sizeof(c->heuristics[0]));
-	h = &c->heuristics[c->heuristic_count++];
-	h->id = m->v[KEY_id].id;
-	h->bank = (uint32_t)(b - c->banks);
-	h->committed = str_is(m->v[KEY_outcome].str, "committed");
-	h->time_us = m->v[KEY_time].i64;
-}
-
 void
 records_apply(struct coord *c, const struct event *ev, struct actions *actions)
 {
@@ -642,7 +432,12 @@ records_apply(struct coord *c, const struct event *ev, struct actions *actions)
 
 	switch ((unsigned)ev->record->msg->verb) {
 	case VERB_GATEWAY_JOURNAL_SEGMENT:
+		break;
 	case VERB_GATEWAY_JOURNAL_REVOKE:
+		if (!revocations_apply(c, ev, actions))
+			records_refuse(ev, actions,
+			    "revokes nothing, or one token too many: raise "
+			    "sessions.revoked");
 		break;
 	case VERB_GATEWAY_JOURNAL_BOOT:
 		apply_boot(c, ev);
@@ -666,16 +461,18 @@ records_apply(struct coord *c, const struct event *ev, struct actions *actions)
 		apply_end(c, ev, actions);
 		break;
 	case VERB_GATEWAY_JOURNAL_HEURISTIC:
-		apply_heuristic(c, ev, actions);
+		heuristics_apply(c, ev, actions);
 		break;
 	case VERB_GATEWAY_JOURNAL_WAIVE:
-		b = bank_find(c, ev->record->msg->v[KEY_bank].str);
+		/* One that was refused before it was ever bound, perhaps. */
+		b = bank_add(c, ev->record->msg->v[KEY_bank].str);
 		if (b == NULL)
 			break;
 		b->waived = true;
 		b->stopped = false;
 		if (c->replaying)
 			break;
+		link_commits_again(c, b);
 		lists_recorded(c, ev, actions);
 		links_loss_over(c, b, actions);
 		break;

@@ -195,7 +195,7 @@ apply_prepared(struct ledger *l, const struct record *record)
 	gateway = need_gateway(l, text_of(t.node), t.epoch);
 	if (gateway == GATEWAY_NONE)
 		return "more gateways than are configured";
-	if (l->branch_free == UINT32_MAX)
+	if (l->branch_count == l->conf.in_flight_max)
 		return "more branches in flight than are configured";
 	if (ledger_branch_of_id(l, &t.id) != NULL ||
 	    ledger_branch_of(l, gateway, t.epoch, t.counter) != NULL)
@@ -292,7 +292,10 @@ apply_committed(struct ledger *l, const struct record *record)
 					 : REMEMBERED_COMMITTED);
 	if (b->decided != DECIDED_NOT)
 		l->unfinished--;
-	ledger_branch_remove(l, b);
+	if (b->decided == DECIDED_COMMIT)
+		ledger_branch_overrule(l, b, ledger_record_seq(record));
+	else
+		ledger_branch_remove(l, b);
 	heard_in(l, m);
 	return NULL;
 }
@@ -332,6 +335,27 @@ apply_decided(struct ledger *l, const struct record *record)
 	return NULL;
 }
 
+/* Where the gateway had committed it too, nobody was overruled. */
+static const char *
+apply_settled(struct ledger *l, const struct record *record)
+{
+	const struct msg *m = record->msg;
+	struct branch branch = m->v[KEY_branch].branch;
+	uint32_t index = ledger_gateway_find(l, branch.node);
+	struct branch_slot *b = index == GATEWAY_NONE
+	    ? NULL
+	    : ledger_branch_of(l, index, branch.epoch, branch.counter);
+
+	if (b == NULL || !b->overruled || !id_eq(&b->id, &m->v[KEY_id].id))
+		return "SETTLED of a branch that no operator has committed";
+	if (str_is(m->v[KEY_outcome].str, "commit"))
+		id_index_set(l->index, b->entry,
+		    id_index_pos(l->index, b->entry), REMEMBERED_COMMITTED);
+	ledger_branch_settle(l, b);
+	heard_in(l, m);
+	return NULL;
+}
+
 static const char *
 apply_gateway(struct ledger *l, const struct record *record)
 {
@@ -360,6 +384,7 @@ static apply_fn *const kinds[VERB_COUNT] = {
     [VERB_BANK_JOURNAL_COMMITTED] = apply_committed,
     [VERB_BANK_JOURNAL_ABORTED] = apply_aborted,
     [VERB_BANK_JOURNAL_DECIDED] = apply_decided,
+    [VERB_BANK_JOURNAL_SETTLED] = apply_settled,
     [VERB_BANK_JOURNAL_GATEWAY] = apply_gateway,
 };
 

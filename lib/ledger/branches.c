@@ -64,24 +64,69 @@ ledger_branch_add(struct ledger *l, const struct transfer *t, uint32_t gateway,
 	return b;
 }
 
-void
-ledger_branch_remove(struct ledger *l, struct branch_slot *b)
+static void
+end_hold(struct ledger *l, struct branch_slot *b)
 {
-	struct gateway *g = &l->gateways[b->gateway];
-	uint64_t key[3] = {b->gateway, b->epoch, b->counter};
-
-	CHECK(b->used && l->branch_count > 0);
-	TAILQ_REMOVE(b->asked ? &g->asked : &g->ask, b, link);
+	CHECK(b->used && !b->overruled && l->branch_count > 0);
 	table_remove(&l->branches_by_id, b->id.octets, 16);
-	table_remove(&l->branches_by_branch, key, sizeof(key));
 	l->books[b->from].held_out -= b->amount;
 	l->books[b->to].held_in -= b->amount;
 	l->books[b->from].holds--;
 	l->books[b->to].holds--;
+	l->branch_count--;
+}
+
+/* What is under way about it is answered to nobody. */
+static void
+ask_no_more(struct ledger *l, struct branch_slot *b)
+{
+	struct gateway *g = &l->gateways[b->gateway];
+
+	TAILQ_REMOVE(b->asked ? &g->asked : &g->ask, b, link);
+}
+
+static void
+free_slot(struct ledger *l, struct branch_slot *b)
+{
+	uint64_t key[3] = {b->gateway, b->epoch, b->counter};
+
+	ask_no_more(l, b);
+	table_remove(&l->branches_by_branch, key, sizeof(key));
 	b->used = false;
 	b->next_free = l->branch_free;
 	l->branch_free = (uint32_t)(b - l->branches);
-	l->branch_count--;
+}
+
+void
+ledger_branch_remove(struct ledger *l, struct branch_slot *b)
+{
+	end_hold(l, b);
+	free_slot(l, b);
+}
+
+void
+ledger_branch_settle(struct ledger *l, struct branch_slot *b)
+{
+	CHECK(b->used && b->overruled && l->overruled_count > 0);
+	TAILQ_REMOVE(&l->overruled, b, aged);
+	l->overruled_count--;
+	free_slot(l, b);
+}
+
+void
+ledger_branch_overrule(struct ledger *l, struct branch_slot *b, uint64_t seq)
+{
+	end_hold(l, b);
+	if (l->overruled_count == OVERRULED_MAX)
+		ledger_branch_settle(l, TAILQ_FIRST(&l->overruled));
+	b->overruled = true;
+	b->seq = seq;
+	TAILQ_INSERT_TAIL(&l->overruled, b, aged);
+	l->overruled_count++;
+	/* An answer to what was asked while it was prepared is no answer now.
+	 */
+	ask_no_more(l, b);
+	ledger_gateway_ask_later(l, b);
 }
 
 void
@@ -103,6 +148,24 @@ ledger_branch_append_committed(struct ledger *l, struct actions *out,
 	if (b->memo[0] != '\0')
 		msg_set_str(m, KEY_memo, text_of(b->memo));
 	ledger_book_fields(l, m, from, to, b->amount);
+	if (c->proof_seq != 0) {
+		msg_set_u64(m, KEY_gateway_seq, c->proof_seq);
+		msg_set_check(m, KEY_gateway_check, &c->proof_check);
+	}
+}
+
+void
+ledger_branch_append_settled(struct ledger *l, struct actions *out,
+    const struct branch_slot *b, appended_fn *then)
+{
+	const struct current *c = &l->current;
+	struct msg *m = ledger_append(l, out, VERB_BANK_JOURNAL_SETTLED, then);
+
+	CHECK(b->overruled);
+	msg_set_id(m, KEY_id, &b->id);
+	msg_set_branch(m, KEY_branch, ledger_slot_branch(l, b));
+	msg_set_str(
+	    m, KEY_outcome, c->proof_seq != 0 ? STR("commit") : STR("abort"));
 	if (c->proof_seq != 0) {
 		msg_set_u64(m, KEY_gateway_seq, c->proof_seq);
 		msg_set_check(m, KEY_gateway_check, &c->proof_check);
@@ -280,7 +343,7 @@ prepare_room(const struct ledger *l)
 
 	if (!l->room)
 		return CODE_READ_ONLY;
-	if (l->branch_free == UINT32_MAX ||
+	if (l->branch_count == l->conf.in_flight_max ||
 	    (c->entry == ID_INDEX_NONE && id_index_full(l->index)) ||
 	    (new_book && l->book_count == l->conf.accounts_max))
 		return CODE_OVERLOADED;
@@ -419,6 +482,9 @@ prepare_compare(
 	branch.node = text_of(c->kept_node);
 	msg_set_id(m, KEY_id, &c->t.id);
 	msg_set_branch(m, KEY_branch, branch);
+	/* Its gateway decided nothing of the kind, or it was not told yet. */
+	if (id_index_state(l->index, c->entry) == REMEMBERED_OVER_COMMIT)
+		msg_set_str(m, KEY_outcome, STR("committed"));
 }
 
 /*
@@ -464,13 +530,30 @@ prepare_aborted(
 		prepare_fresh(l, out);
 }
 
+static bool
+is_own_record(const struct ledger *l, const struct record *record)
+{
+	return msg_has(record->msg, branch) &&
+	    str_is(record->msg->v[KEY_branch].branch.node, l->current.t.node);
+}
+
+/*
+ * An operator guessed; the branch's own gateway may know that it was right,
+ * another one may not, and the payment may have gone the other way.
+ */
+static void
+prepare_guessed(struct ledger *l, struct actions *out)
+{
+	ledger_reply_error(l, out, CODE_IN_PROGRESS,
+	    "another gateway's branch was ended by an operator");
+}
+
 static void
 prepare_found(
     struct ledger *l, const struct record *record, struct actions *out)
 {
 	struct current *c = &l->current;
 	enum remembered state;
-	bool own;
 
 	if (record == NULL) {
 		prepare_fresh(l, out);
@@ -487,25 +570,22 @@ prepare_found(
 		    "the id belongs to an entry of the bank's own");
 		break;
 	case REMEMBERED_COMMITTED:
-	case REMEMBERED_OVER_COMMIT:
 		prepare_compare(l, record, out);
+		break;
+	case REMEMBERED_OVER_COMMIT:
+		if (is_own_record(l, record))
+			prepare_compare(l, record, out);
+		else
+			prepare_guessed(l, out);
 		break;
 	case REMEMBERED_ABORTED:
 		prepare_aborted(l, record, out);
 		break;
 	case REMEMBERED_OVER_ABORT:
-		/*
-		 * The operator guessed; its own gateway may know that it was
-		 * right, another one may not: the payment may be committed.
-		 */
-		own = msg_has(record->msg, branch) &&
-		    str_is(record->msg->v[KEY_branch].branch.node, c->t.node);
-		if (own)
+		if (is_own_record(l, record))
 			prepare_aborted(l, record, out);
 		else
-			ledger_reply_error(l, out, CODE_IN_PROGRESS,
-			    "another gateway's branch was ended by an "
-			    "operator");
+			prepare_guessed(l, out);
 		break;
 	}
 }
@@ -611,14 +691,21 @@ commit_repeated(struct ledger *l, struct actions *out)
 {
 	struct current *c = &l->current;
 	const struct gateway *g = &l->gateways[c->gateway];
+	const struct branch_slot *b =
+	    ledger_branch_of(l, c->gateway, c->t.epoch, c->t.counter);
 	struct msg *m;
 
+	c->kept_seq = c->seq;
+	c->kept_check = c->check;
+	/* The operator was right; the reserve is for what is prepared. */
+	if (b != NULL && b->overruled && l->room) {
+		ledger_branch_append_settled(l, out, b, commit_heard);
+		return;
+	}
 	if (c->proof_seq <= g->seq) {
 		commit_ack(l, out);
 		return;
 	}
-	c->kept_seq = c->seq;
-	c->kept_check = c->check;
 	m = ledger_append(l, out, VERB_BANK_JOURNAL_GATEWAY, commit_heard);
 	msg_set_str(m, KEY_node, text_of(g->node));
 	msg_set_u64(m, KEY_epoch, g->epoch);

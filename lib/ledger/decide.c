@@ -161,9 +161,9 @@ ledger_decide_finish(struct ledger *l, struct actions *out)
 {
 	const struct branch_slot *b = l->branches;
 
-	while (!b->used || b->decided == DECIDED_NOT) {
+	while (!b->used || b->overruled || b->decided == DECIDED_NOT) {
 		b++;
-		CHECK(b < l->branches + l->conf.in_flight_max);
+		CHECK(b < l->branches + l->slots_max);
 	}
 	l->current.proof_seq = 0;
 	end_branch(l, b, b->decided, out, finished);

@@ -118,7 +118,7 @@ send_resolve(struct ledger *l, struct gateway *g, struct actions *out)
 	TAILQ_REMOVE(&g->ask, b, link);
 	TAILQ_INSERT_TAIL(&g->asked, b, link);
 	b->asked = true;
-	b->asked_number = l->asked_serial++ * l->conf.in_flight_max + slot;
+	b->asked_number = l->asked_serial++ * l->slots_max + slot;
 	g->unanswered++;
 	tag_make(tag, VERB_UP_RESOLVE, b->asked_number);
 	a->peer = g->peer;
@@ -127,6 +127,8 @@ send_resolve(struct ledger *l, struct gateway *g, struct actions *out)
 	msg_set_id(&a->msg, KEY_id, &b->id);
 	msg_set_branch(&a->msg, KEY_branch, ledger_slot_branch(l, b));
 	msg_set_str(&a->msg, KEY_peer, text_of(b->peer));
+	if (b->overruled)
+		msg_set_str(&a->msg, KEY_outcome, STR("committed"));
 }
 
 void
@@ -381,7 +383,7 @@ answered_branch(const struct ledger *l, uint32_t gateway, const char *tag)
 
 	if (!tag_number(tag, &number))
 		return NULL;
-	b = &l->branches[number % l->conf.in_flight_max];
+	b = &l->branches[number % l->slots_max];
 	if (!b->used || !b->asked || b->gateway != gateway ||
 	    b->asked_number != number)
 		return NULL;
@@ -408,6 +410,25 @@ resolve_broken(struct ledger *l, struct branch_slot *b, struct actions *out)
 }
 
 static void
+ask_again(struct ledger *l, struct branch_slot *b)
+{
+	TAILQ_REMOVE(&l->gateways[b->gateway].asked, b, link);
+	ledger_gateway_ask_later(l, b);
+}
+
+/* The gateway has it on record that an operator committed what it aborted. */
+static void
+settle_aborted(struct ledger *l, struct branch_slot *b, struct actions *out)
+{
+	ledger_say(out, ACTION_WARN, &b->id,
+	    "gateway %s aborted what an operator of this bank committed, and "
+	    "has that on record",
+	    l->gateways[b->gateway].node);
+	l->current.proof_seq = 0;
+	ledger_branch_append_settled(l, out, b, resolved);
+}
+
+static void
 resolve_outcome(struct ledger *l, struct branch_slot *b, const struct msg *m,
     struct actions *out)
 {
@@ -418,16 +439,23 @@ resolve_outcome(struct ledger *l, struct branch_slot *b, const struct msg *m,
 	if (!id_eq(&m->v[KEY_id].id, &b->id) ||
 	    !branch_eq(&m->v[KEY_branch].branch, &asked)) {
 		resolve_broken(l, b, out);
+	} else if (b->overruled && !l->room) {
+		ask_again(l, b); /* the reserve is for what is prepared */
 	} else if (str_is(outcome, "commit") && msg_has(m, seq) &&
 	    msg_has(m, check)) {
 		c->proof_seq = m->v[KEY_seq].u64;
 		c->proof_check = m->v[KEY_check].check;
-		ledger_branch_append_committed(l, out, b, resolved);
+		if (b->overruled)
+			ledger_branch_append_settled(l, out, b, resolved);
+		else
+			ledger_branch_append_committed(l, out, b, resolved);
 	} else if (str_is(outcome, "abort")) {
-		ledger_branch_append_aborted(l, out, b, resolved);
+		if (b->overruled)
+			settle_aborted(l, b, out);
+		else
+			ledger_branch_append_aborted(l, out, b, resolved);
 	} else if (str_is(outcome, "wait")) {
-		TAILQ_REMOVE(&l->gateways[b->gateway].asked, b, link);
-		ledger_gateway_ask_later(l, b);
+		ask_again(l, b);
 	} else {
 		resolve_broken(l, b, out);
 	}
@@ -456,6 +484,5 @@ ledger_gateways_resolved(
 	/* Refused for now, whatever the reason: nobody else may decide. */
 	ledger_say(out, ACTION_WARN, &b->id, "gateway %s refuses RESOLVE: %s",
 	    g->node, code_text((enum code)event->msg->v[KEY_code].u64));
-	TAILQ_REMOVE(&g->asked, b, link);
-	ledger_gateway_ask_later(l, b);
+	ask_again(l, b);
 }

@@ -40,7 +40,7 @@ static bool
 make_tables(struct ledger *l)
 {
 	const struct hash_key *key = &l->conf.key;
-	uint32_t branches = l->conf.in_flight_max;
+	uint32_t branches = l->slots_max;
 
 	return table_init(&l->books_by_name, l->conf.accounts_max, key,
 		   same_book, l->books) == 0 &&
@@ -56,8 +56,8 @@ make_pools(struct ledger *l)
 	const struct ledger_conf *conf = &l->conf;
 
 	l->books = calloc(conf->accounts_max, sizeof(*l->books));
-	l->branches = calloc(conf->in_flight_max, sizeof(*l->branches));
-	l->sorted = calloc(conf->in_flight_max, sizeof(*l->sorted));
+	l->branches = calloc(l->slots_max, sizeof(*l->branches));
+	l->sorted = calloc(l->slots_max, sizeof(*l->sorted));
 	l->gateways = calloc(conf->gateways_max, sizeof(*l->gateways));
 	l->queries = calloc(conf->queries_max, sizeof(*l->queries));
 	l->index = id_index_new(conf->remembered_max, &conf->key);
@@ -77,14 +77,16 @@ ledger_new(const struct ledger_conf *conf)
 		return NULL;
 	l->conf = *conf;
 	l->room = true;
+	l->slots_max = conf->in_flight_max + OVERRULED_MAX;
+	TAILQ_INIT(&l->overruled);
 	l->random = conf->jitter_seed;
 	if (!make_pools(l) || !make_tables(l)) {
 		ledger_free(l);
 		return NULL;
 	}
-	for (uint32_t i = 0; i < conf->in_flight_max; i++)
+	for (uint32_t i = 0; i < l->slots_max; i++)
 		l->branches[i].next_free =
-		    i + 1 < conf->in_flight_max ? i + 1 : UINT32_MAX;
+		    i + 1 < l->slots_max ? i + 1 : UINT32_MAX;
 	return l;
 }
 
@@ -257,6 +259,15 @@ step_tick(struct ledger *l, struct actions *out)
 	ledger_queries_tick(l, out);
 }
 
+/* A start from a snapshot goes no further where there is a problem. */
+static void
+refuse(struct actions *out, const char *problem)
+{
+	if (problem != NULL)
+		CHECK(str_copy(ledger_emit(out, AC_FAIL)->text,
+		    sizeof(out->at[0].text), text_of(problem)));
+}
+
 void
 ledger_step(struct ledger *l, const struct event *event, struct actions *out)
 {
@@ -288,6 +299,12 @@ ledger_step(struct ledger *l, const struct event *event, struct actions *out)
 		break;
 	case EV_ROOM:
 		l->room = event->room;
+		break;
+	case EV_REMEMBER:
+		refuse(out, ledger_note_apply(l, event->note));
+		break;
+	case EV_RESTORE:
+		refuse(out, ledger_restore(l, event->msg));
 		break;
 	}
 }

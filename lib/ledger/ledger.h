@@ -43,6 +43,8 @@ void ledger_free(struct ledger *);
 /*
  * Events it takes:
  *   EV_RECORD  EV_READ  EV_REPLAYED (appends BOOT with the next boot number)
+ *   EV_REMEMBER and EV_RESTORE, before any EV_RECORD; AC_FAIL where they do not
+ *     fit: then another start is made, from all records
  *   EV_MSG from a gateway: the OK of our HELLO, sent by the shell as the first
  *     line of a connection, is the first; the core answers with REGISTER, then
  *     with RESOLVE for each prepared branch of that node, paced by the window
@@ -82,6 +84,14 @@ enum code
 ledger_load(struct ledger *, const struct ledger_opening *, struct actions *);
 void ledger_load_done(struct ledger *, uint64_t accounts, struct actions *);
 
+/*
+ * The live state as lines of a snapshot: what the records so far make. Legal
+ * between steps. False: no more lines were wanted.
+ */
+bool ledger_snapshot(const struct ledger *, snapshot_line *, void *ctx);
+/* What the record tells about an id for ever; false: nothing. */
+bool ledger_note(const struct record *, struct id_note *);
+
 /* ---- For tests, the simulator and STATS ---- */
 int64_t ledger_sum(const struct ledger *, uint32_t currency); /* always 0 */
 struct ledger_account {
@@ -100,12 +110,17 @@ ledger_account(const struct ledger *, struct str name, struct ledger_account *);
 bool ledger_account_at(
     const struct ledger *, uint32_t index, struct ledger_account *);
 /*
- * The live state as text lines in a fixed order (accounts by number of
- * creation, then prepared branches by id, then gateways): equal states give
+ * How many ids are remembered, and the lines of a snapshot: equal states give
  * equal dumps.
  */
 void ledger_dump(
     const struct ledger *, void (*row)(void *ctx, const char *text), void *ctx);
+/*
+ * Where the newest record of an id lies, and what the index of ids says of it:
+ * UINT8_MAX where it says nothing.
+ */
+uint8_t
+ledger_remembered(const struct ledger *, const struct id *, struct jpos *pos);
 /* CHECKs every invariant; slow. */
 void ledger_check(const struct ledger *);
 

@@ -19,6 +19,11 @@
 #define BOOK_NONE UINT32_MAX
 #define WHO_MAX_LEN 128
 #define WHY_MAX_LEN 1024
+/*
+ * Branches that operators committed and that are not settled with their
+ * gateways. One more, and the oldest is asked about no longer.
+ */
+#define OVERRULED_MAX 256
 /* How many records of one id are read to find the node's last branch. */
 #define CHAIN_MAX 1024
 
@@ -62,16 +67,20 @@ struct transfer {
 	uint32_t currency;
 };
 
-/* A prepared branch. */
+/*
+ * A prepared branch; or one that an operator committed (overruled), whose hold
+ * has ended, until its gateway has it on record.
+ */
 struct branch_slot {
 	bool used, asked; /* asked: a RESOLVE for it is unanswered */
+	bool overruled;
 	struct id id;
 	uint32_t gateway; /* index */
 	uint64_t epoch, counter;
 	uint32_t from, to; /* books */
 	int64_t amount;
 	char peer[ACCOUNT_MAX_LEN + 1], memo[MEMO_MAX_LEN + 1];
-	uint64_t seq; /* of its PREPARED */
+	uint64_t seq; /* of its PREPARED; overruled: of its COMMITTED */
 	struct check check;
 	struct jpos pos;
 	int64_t time_us;
@@ -81,6 +90,8 @@ struct branch_slot {
 	int64_t ask_ns;
 	TAILQ_ENTRY(branch_slot)
 	link; /* in its gateway's ask or asked */
+	TAILQ_ENTRY(branch_slot)
+	aged; /* among those overruled, the oldest first */
 	uint32_t next_free;
 };
 TAILQ_HEAD(branch_list, branch_slot);
@@ -166,10 +177,13 @@ struct ledger {
 	struct table books_by_name;
 
 	struct branch_slot *branches;
-	uint32_t branch_count, branch_free; /* head of the free list */
-	uint32_t unfinished;                /* decided, and not yet ended */
+	uint32_t slots_max;                 /* in_flight_max, OVERRULED_MAX */
+	uint32_t branch_count, branch_free; /* prepared; free list's head */
+	uint32_t overruled_count;
+	struct branch_list overruled;
+	uint32_t unfinished; /* decided, and not yet ended */
 	struct table branches_by_id, branches_by_branch;
-	uint32_t *sorted; /* for the dump */
+	uint32_t *sorted; /* for snapshots */
 
 	struct gateway *gateways;
 	uint32_t gateway_count;
@@ -254,6 +268,13 @@ struct branch_slot *ledger_branch_of(
 struct branch_slot *ledger_branch_add(struct ledger *, const struct transfer *,
     uint32_t gateway, uint32_t from, uint32_t to);
 void ledger_branch_remove(struct ledger *, struct branch_slot *);
+/* Its COMMITTED, an operator's, is record seq: to be settled. */
+void
+ledger_branch_overrule(struct ledger *, struct branch_slot *, uint64_t seq);
+void ledger_branch_settle(struct ledger *, struct branch_slot *);
+/* current.proof_seq is the gateway's COMMIT, or 0: it aborted the branch. */
+void ledger_branch_append_settled(struct ledger *, struct actions *,
+    const struct branch_slot *, appended_fn *then);
 void ledger_branch_append_committed(struct ledger *, struct actions *,
     const struct branch_slot *, appended_fn *then);
 void ledger_branch_append_aborted(struct ledger *, struct actions *,
@@ -318,5 +339,11 @@ void ledger_queries_tick(struct ledger *, struct actions *);
 /* ---- apply.c: records become state, live and in replay alike ---- */
 /* NULL, or what is wrong with the record. */
 const char *ledger_apply(struct ledger *, const struct record *);
+
+/* ---- notes.c, snapshot.c: a start from a snapshot ---- */
+/* NULL, or why the index of ids cannot be filled from notes. */
+const char *ledger_note_apply(struct ledger *, const struct id_note *);
+/* NULL, or what is wrong with the line. */
+const char *ledger_restore(struct ledger *, const struct msg *);
 
 #endif

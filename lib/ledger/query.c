@@ -382,10 +382,10 @@ indoubt_step(struct ledger *l, struct query *q, struct actions *out)
 {
 	struct msg *m;
 
-	for (int n = 0; n < ROWS_STEP_MAX && q->next < l->conf.in_flight_max;) {
+	for (int n = 0; n < ROWS_STEP_MAX && q->next < l->slots_max;) {
 		const struct branch_slot *b = &l->branches[q->next++];
 
-		if (!b->used)
+		if (!b->used || b->overruled)
 			continue;
 		n++;
 		m = ledger_reply(l, out, MSG_ROW, b->seq);
@@ -398,7 +398,7 @@ indoubt_step(struct ledger *l, struct query *q, struct actions *out)
 		msg_set_str(m, KEY_peer, text_of(b->peer));
 		msg_set_i64(m, KEY_time, b->time_us);
 	}
-	if (q->next < l->conf.in_flight_max)
+	if (q->next < l->slots_max)
 		return;
 	ledger_reply(l, out, MSG_OK, 0);
 	query_free(l, q);

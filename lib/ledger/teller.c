@@ -57,6 +57,25 @@ named_recorded(struct ledger *l, struct actions *out)
 	reply_named(l, out, l->current.seq);
 }
 
+/* With the overdraft that it has, which need not be the one asked for. */
+static void
+reply_opened(struct ledger *l, struct actions *out, uint64_t seq)
+{
+	const struct book *b = &l->books[l->current.book];
+
+	reply_named(l, out, seq);
+	msg_set_u64(&out->at[out->count - 1].msg, KEY_overdraft,
+	    (uint64_t)b->overdraft);
+}
+
+static void
+open_recorded(struct ledger *l, struct actions *out)
+{
+	l->current.book = ledger_book_find(l, text_of(l->current.t.from));
+	CHECK(l->current.book != BOOK_NONE);
+	reply_opened(l, out, l->current.seq);
+}
+
 static void
 reply_no_account(struct ledger *l, struct actions *out)
 {
@@ -103,7 +122,7 @@ ledger_teller_open(
 			ledger_reply_error(l, out, CODE_ALREADY_EXISTS,
 			    "the account has another currency");
 		else
-			reply_named(l, out, b->touched_seq);
+			reply_opened(l, out, b->touched_seq);
 		return;
 	}
 	if (!has_room(l, out))
@@ -113,7 +132,7 @@ ledger_teller_open(
 		    l, out, CODE_OVERLOADED, "the table of accounts is full");
 		return;
 	}
-	m = ledger_append(l, out, VERB_BANK_JOURNAL_OPEN, named_recorded);
+	m = ledger_append(l, out, VERB_BANK_JOURNAL_OPEN, open_recorded);
 	msg_set_str(m, KEY_account, text_of(c->t.from));
 	msg_set_u64(m, KEY_currency, q->v[KEY_currency].u64);
 	msg_set_u64(m, KEY_overdraft,

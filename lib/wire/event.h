@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "wire/jti.h"
 #include "wire/msg.h"
 
 /*
@@ -33,6 +34,21 @@ enum event_kind {
 	EV_DURABLE,   /* records up to durable_seq are on stable storage */
 	EV_TICK,      /* time passes, or paced work is left (X_more) */
 	EV_ROOM,      /* the disk is full (room false), or has room again */
+	/* A start from a snapshot, in this order, and then EV_RECORD: */
+	EV_REMEMBER, /* what the records before it tell about ids */
+	EV_RESTORE,  /* a line of the snapshot */
+};
+
+/*
+ * What a record tells about a payment id for ever: all that is kept of it in
+ * an index beside its segment.
+ */
+struct id_note {
+	struct id id;
+	struct jpos at; /* of the record; seq is not kept */
+	/* Where the id's newest record lay until then; JPOS_NONE: not said. */
+	struct jpos before;
+	uint8_t kind; /* the core's own; 0: tells nothing */
 };
 
 /* Does our journal have the record that a peer says it has? */
@@ -51,16 +67,20 @@ struct event {
 	int64_t mono_ns; /* monotonic, for deadlines */
 	int64_t wall_us; /* never goes back, for records */
 	struct peer peer;
-	const struct msg *msg;       /* EV_MSG */
+	const struct msg *msg;       /* EV_MSG, EV_RESTORE */
 	const struct record *record; /* EV_RECORD; EV_READ: NULL, not there */
 	uint64_t durable_seq;        /* EV_DURABLE */
 	bool room;                   /* EV_ROOM */
+	const struct id_note *note;  /* EV_REMEMBER */
 	/* EV_MSG, beside the message: what only the shell knows. */
 	struct str user;   /* of the session, "alice" or "alice@BankA" */
 	bool may_pay_from; /* has this session rights to the account? */
 	enum proof proof;  /* REGISTER, HELLO: of the seq and check in it */
 	struct str who;    /* control sockets: who asks, for the journal */
 	uint32_t window;   /* REGISTER: what the bank said in HELLO */
+	/* LOGOUT: the session's token, and its life. */
+	struct jti jti;
+	int64_t issued_us, expires_us;
 };
 
 /* A record as it lies in a journal: msg is borrowed. */
@@ -69,6 +89,9 @@ struct record {
 	struct jpos pos;
 	struct check check;
 };
+
+/* Takes a line of a core's snapshot; false: no more are wanted. */
+typedef bool snapshot_line(void *ctx, const struct msg *);
 
 enum action_kind {
 	AC_APPEND, /* append msg to the journal; EV_RECORD follows at once */

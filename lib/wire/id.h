@@ -22,6 +22,13 @@ id_eq(const struct id *a, const struct id *b)
 	return memcmp(a->octets, b->octets, 16) == 0;
 }
 
+/* The nil UUID (RFC 9562, 5.9) stands for no id: no payment has it. */
+static inline bool
+id_is_nil(const struct id *id)
+{
+	return id_eq(id, &(const struct id){{0}});
+}
+
 bool id_parse(struct id *, struct str text);
 /* Writes ID_TEXT_LEN characters and a NUL. */
 void id_text(const struct id *, char into[ID_TEXT_LEN + 1]);

@@ -67,6 +67,16 @@ code_final(enum code code)
 	return code_retry(code) == RETRY_NEW_ID;
 }
 
+/*
+ * What an ABORT says for good: those, and HEURISTIC, after which neither this
+ * id nor another one is right before people have looked at it.
+ */
+static inline bool
+code_ends(enum code code)
+{
+	return code_final(code) || code == CODE_HEURISTIC;
+}
+
 const char *key_text(enum key);
 
 /* NODE.EPOCH.COUNTER: one transfer inside one bank, never used twice. */
@@ -107,6 +117,7 @@ struct check {
 enum type {
 	TYPE_ID,        /* id */
 	TYPE_ID0,       /* as ID, or empty (all octets 0) */
+	TYPE_PAYID,     /* as ID, but for the nil UUID: of what is paid */
 	TYPE_AMOUNT,    /* i64: 1..10^15 */
 	TYPE_SIGNED,    /* i64: -10^18..10^18: balances, HISTORY's amounts */
 	TYPE_CURRENCY,  /* u64: wire/money.h; ISO 4217 */
@@ -172,6 +183,8 @@ enum side {
 	SIDE_AUTH,    /* a daemon to its strife-authd */
 	SIDE_GATEWAY_JOURNAL,
 	SIDE_BANK_JOURNAL,
+	SIDE_SPOOL,    /* a client's payments that wait for a gateway */
+	SIDE_SNAPSHOT, /* snapshots and indexes beside a journal */
 	SIDE_COUNT
 };
 

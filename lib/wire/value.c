@@ -250,6 +250,7 @@ enum form {
 	FORM_PLAIN,  /* str, of octets that need no escape: `plain` checks it */
 	FORM_TEXT,   /* str, escaped; min and max of its length */
 	FORM_ID,
+	FORM_PAYID,
 	FORM_CURRENCY,
 	FORM_ACCOUNT,
 	FORM_BRANCH,
@@ -295,6 +296,7 @@ static const struct {
 	}
     [TYPE_ID] = OTHER(FORM_ID, "a UUID in lower case"),
     [TYPE_ID0] = OTHER0(FORM_ID, "a UUID in lower case, or empty"),
+    [TYPE_PAYID] = OTHER(FORM_PAYID, "a UUID in lower case, not the nil one"),
     [TYPE_AMOUNT] = NUMBER(
 	1, MONEY_AMOUNT_MAX, "a number of minor units, 1 to 1000000000000000"),
     [TYPE_SIGNED] = NUMBER(-MONEY_BALANCE_MAX, MONEY_BALANCE_MAX,
@@ -560,6 +562,8 @@ value_read(struct value *value, enum type type, struct str text)
 		    text.len <= types[type].max;
 	case FORM_ID:
 		return id_parse(&value->id, text);
+	case FORM_PAYID:
+		return id_parse(&value->id, text) && !id_is_nil(&value->id);
 	case FORM_CURRENCY:
 		return read_currency(&value->u64, text);
 	case FORM_ACCOUNT:
@@ -732,6 +736,10 @@ value_write(
 		return write_text(at, end, type, value->str);
 	case FORM_ID:
 		return write_id(at, end, type, &value->id);
+	case FORM_PAYID:
+		return id_is_nil(&value->id)
+		    ? NULL
+		    : write_id(at, end, type, &value->id);
 	case FORM_CURRENCY:
 		return write_currency(at, end, type, value->u64);
 	case FORM_ACCOUNT:

@@ -30,7 +30,9 @@
 #endif
 #define LINKS (2 * NG)	/* link 2 * gateway + bank */
 #define WINDOW 2	/* requests under way to a bank */
+#ifndef CAP
 #define CAP 4		/* and answers: nobody ever stops reading */
+#endif
 
 /* A branch: the gateway, its epoch, the attempt's number in it. */
 #define BRANCH(g) (((g) * 8 + G[g].epoch) * 4 + G[g].n)
@@ -39,7 +41,7 @@
 
 /*
  * Rules that came out of the model (README.md, What it found). The code follows
- * those that are defined here; LACKS_ takes one away, RULE_ adds one.
+ * them; LACKS_ takes one away.
  */
 #ifndef LACKS_DURABLE	/* ERR HEURISTIC waits for the operator's record */
 #define RULE_DURABLE
@@ -50,8 +52,12 @@
 #ifndef LACKS_EPOCH	/* it also concerns branches of the present epoch */
 #define RULE_EPOCH
 #endif
-/* RULE_OWN: what an operator committed is not told as committed to a client */
-/* RULE_TELL: a bank tells its gateway of what an operator committed */
+#ifndef LACKS_TELL	/* a bank tells its gateway what an operator committed */
+#define RULE_TELL
+#endif
+#ifndef LACKS_OWN	/* and no client is told that this is committed */
+#define RULE_OWN
+#endif
 
 /* ---- Messages ---- */
 mtype = { PREPARE, COMMIT, ABORT, R_COMMIT, R_ABORT, R_WAIT,	/* to a bank */
@@ -82,6 +88,7 @@ mtype = { NONE, PASSED, PREPARING, COMMITTING, COMMITTED, ENDED, ABORTING,
 #define L_COMMIT 5	/* to be sent */
 #define L_SENT 6
 #define L_ACKED 7
+#define L_OWN 8		/* no: an operator committed a branch of this gateway */
 
 typedef Gateway {
 	mtype st;
@@ -224,6 +231,17 @@ bit idle;		/* no run ends: fairness sees what is stuck */
 		G[g].cur = 0; G[g].st = HOLDING \
 	fi
 
+/* An operator committed an earlier attempt: that is recorded, and no more. */
+#define OVERRULED(g) (G[g].leg[0] == L_OWN || G[g].leg[1] == L_OWN)
+#define FAIL_OVERRULED(g) \
+	if :: G[g].leg[0] == L_OWN -> G[g].heur[0] = O_COMMIT :: else fi; \
+	if :: G[g].leg[1] == L_OWN -> G[g].heur[1] = O_COMMIT :: else fi; \
+	FAIL_FINAL(g)
+/* All have voted, and one no was passing, or an operator's doing. */
+#define FAIL_VOTED(g) \
+	if :: OVERRULED(g) -> FAIL_OVERRULED(g) \
+	   :: !OVERRULED(g) -> FAIL_PASSING(g) fi
+
 #ifdef BUG_ANSWER_EARLY
 #define TELL_COMMIT_EARLY told_commit = 1
 #else
@@ -250,33 +268,37 @@ bit idle;		/* no run ends: fairness sees what is stuck */
 	if :: AWAITED(g, i, br) -> G[g].leg[i] = L_YES; \
 		if :: VOTING(g, 1-(i)) -> skip \
 		   :: !VOTING(g, 1-(i)) && !G[g].broken -> DECIDE_COMMIT(g) \
-		   :: !VOTING(g, 1-(i)) && G[g].broken -> FAIL_PASSING(g) \
+		   :: !VOTING(g, 1-(i)) && G[g].broken -> FAIL_VOTED(g) \
 		fi \
 	   :: else -> SEND_ABORT(2*(g)+(i), br) fi
 #define ON_BUSY(g, i, br) \
 	if :: AWAITED(g, i, br) -> G[g].leg[i] = L_NO; \
 		if :: VOTING(g, 1-(i)) -> G[g].broken = 1 \
-		   :: else -> FAIL_PASSING(g) \
+		   :: else -> FAIL_VOTED(g) \
 		fi \
 	   :: else fi
 #define ON_NO(g, i, br) \
-	if :: AWAITED(g, i, br) -> G[g].leg[i] = L_NO; FAIL_FINAL(g) \
+	if :: AWAITED(g, i, br) -> G[g].leg[i] = L_NO; FAIL_OVERRULED(g) \
 	   :: else fi
 /* The id is committed, so the bank says: told so, though aborted here. */
 #define ON_EXISTS(g, i, br) \
 	if :: AWAITED(g, i, br) -> G[g].leg[i] = L_NO; told_exists = 1; \
 		FAIL_PASSED(g) \
 	   :: else fi
-#ifdef RULE_OWN	/* by this gateway's branch: an operator did it */
+#ifdef RULE_OWN	/* unless an operator did it: the other bank may know better */
 #define ON_EXISTS_OWN(g, i, br) \
-	if :: AWAITED(g, i, br) -> G[g].leg[i] = L_NO; \
-		G[g].heur[i] = O_COMMIT; FAIL_FINAL(g) \
+	if :: AWAITED(g, i, br) -> G[g].leg[i] = L_OWN; \
+		if :: VOTING(g, 1-(i)) -> G[g].broken = 1 \
+		   :: else -> FAIL_OVERRULED(g) \
+		fi \
 	   :: else fi
 #else
 #define ON_EXISTS_OWN(g, i, br) ON_EXISTS(g, i, br)
 #endif
 #define ON_REUSED(g, i, br) \
-	if :: AWAITED(g, i, br) -> G[g].leg[i] = L_NO; FAIL_PASSED(g) \
+	if :: AWAITED(g, i, br) -> G[g].leg[i] = L_NO; \
+		if :: OVERRULED(g) -> FAIL_OVERRULED(g) \
+		   :: !OVERRULED(g) -> FAIL_PASSED(g) fi \
 	   :: else fi
 
 #define ACKNOWLEDGED(g, i) \
@@ -323,9 +345,16 @@ bit idle;		/* no run ends: fairness sees what is stuck */
 	   :: !RESOLVED_COMMIT(g, br) && R_OPEN(g, i, br) -> \
 		SEND_BANK(2*(g)+(i), R_WAIT, br, 0) \
 	   :: else -> SEND_BANK(2*(g)+(i), R_ABORT, br, 0) fi
-/* RULE_TELL: a bank asks on, until HEURISTIC is on record, about a commit. */
+/* A bank asks on about an operator's commit, until that is on record. */
+#ifdef BUG_TELL_EARLY	/* it is told before the record is durable */
+#define RECORDED(g, i) (G[g].heur[i] == O_COMMIT)
+#else
+#define RECORDED(g, i) (G[g].dheur[i] == O_COMMIT)
+#endif
 #define ON_RESOLVE_OVER(g, i, br) \
-	if :: RESOLVED_COMMIT(g, br) || G[g].dheur[i] == O_COMMIT -> \
+	if :: RESOLVED_COMMIT(g, br) -> \
+		SEND_BANK(2*(g)+(i), R_COMMIT, br, G[g].cgen) \
+	   :: !RESOLVED_COMMIT(g, br) && RECORDED(g, i) -> \
 		SEND_BANK(2*(g)+(i), R_OVER, br, 1) \
 	   :: else -> SEND_BANK(2*(g)+(i), R_OVER, br, 0); \
 		if :: R_OPEN(g, i, br) -> skip \
@@ -410,15 +439,16 @@ bit idle;		/* no run ends: fairness sees what is stuck */
 #else
 #define GUESSED(i, br) false
 #endif
+#define IS_OWN(i, br) (B[i].over == O_COMMIT && OWNER(B[i].com) == OWNER(br))
 #define COMMITTED_BEFORE(i, l, br, x) \
 	if :: GUESSED(i, br) -> SEND_GATEWAY(l, BUSY, br) \
 	   :: !GUESSED(i, br) && OWNER(B[i].com) == OWNER(br) && br < B[i].com -> \
 		SEND_GATEWAY(l, BUSY, br) \
 	   :: else -> \
 		if :: B[i].cp != x -> SEND_GATEWAY(l, REUSED, br) \
-		   :: B[i].cp == x && OWNER(B[i].com) == OWNER(br) -> \
+		   :: B[i].cp == x && IS_OWN(i, br) -> \
 			SEND_GATEWAY(l, EXISTS_OWN, br) \
-		   :: B[i].cp == x && OWNER(B[i].com) != OWNER(br) -> \
+		   :: B[i].cp == x && !IS_OWN(i, br) -> \
 			SEND_GATEWAY(l, EXISTS, br) \
 		fi \
 	fi
@@ -452,9 +482,15 @@ bit idle;		/* no run ends: fairness sees what is stuck */
 #else
 #define COMMIT_OVER_ABORT(i, l, br) SEND_GATEWAY(l, C_HEURISTIC, br)
 #endif
+/* SETTLED outcome=commit: the operator was right, and it is as any other. */
+#define AGREED(i) \
+	if :: B[i].over == O_COMMIT -> B[i].over = O_NONE; B[i].ob = 0; \
+		B[i].tell = 0 \
+	   :: else fi
 #define ON_COMMIT(i, l, br, x) \
 	if :: B[i].prep == br -> POST(i, br); HEAR(i, x); B[i].pa = br \
-	   :: B[i].prep == 0 && B[i].com == br -> HEAR(i, x); B[i].pa = br \
+	   :: B[i].prep == 0 && B[i].com == br -> HEAR(i, x); AGREED(i); \
+		B[i].pa = br \
 	   :: B[i].prep == 0 && B[i].com == 0 && B[i].over == O_ABORT && \
 		B[i].ob == br -> B[i].late = 1; \
 		COMMIT_OVER_ABORT(i, l, br) \
@@ -478,6 +514,8 @@ bit idle;		/* no run ends: fairness sees what is stuck */
 	   :: B[i].prep == br && B[i].asked && m == R_ABORT -> \
 		B[i].prep = 0; B[i].pp = 0; B[i].asked = 0 \
 	   :: B[i].prep == br && B[i].asked && m == R_WAIT -> B[i].asked = 0 \
+	   :: B[i].prep == 0 && B[i].asked && B[i].com == br && \
+		m == R_COMMIT -> B[i].asked = 0; HEAR(i, x); AGREED(i) \
 	   :: B[i].prep == 0 && B[i].asked && m == R_OVER -> \
 		B[i].asked = 0; B[i].tell = (x -> 0 : B[i].tell) \
 	   :: else fi

@@ -275,6 +275,14 @@ leave_decided(const struct proc *p, const struct sent *s)
 	MUST(ended, "%s answers an operator too early", p->name);
 }
 
+/* Has its gateway decided to commit it? What was lost may have been that. */
+static bool
+is_decided(const struct branch_model *b)
+{
+	return b->decision == DECISION_DURABLE ||
+	    b->decision == DECISION_LOST || w.restores;
+}
+
 /* Another gateway is told that the id is committed. */
 static void
 leave_exists(const struct proc *p, const struct sent *s)
@@ -284,6 +292,9 @@ leave_exists(const struct proc *p, const struct sent *s)
 	for (int i = 0; i < w.branch_count; i++) {
 		const struct branch_model *b = &w.branches[i];
 
+		/* What an operator did is no word for another gateway. */
+		if (b->gateway != s->gateway && !is_decided(b))
+			continue;
 		if (b->bank == p->number && b->pay == s->pay &&
 		    b->state == BRANCH_COMMITTED &&
 		    b->ended_seq <= p->disk.durable)
@@ -329,6 +340,9 @@ leave_bank(const struct proc *p, const struct sent *s)
 		MUST(s->branch >= 0 &&
 			w.branches[s->branch].prepared_seq <= p->disk.durable,
 		    "%s asks for a branch that is not durable", p->name);
+		MUST(s->outcome[0] == '\0' ||
+			w.branches[s->branch].ended_seq <= p->disk.durable,
+		    "%s tells of a decision that is not durable", p->name);
 		break;
 	case VERB_DOWN_BALANCE:
 	case VERB_TELLER_BALANCE:
@@ -406,9 +420,11 @@ said_elsewhere(const struct ask *a)
 
 	for (int i = 0; i < w.branch_count; i++)
 		if (w.branches[i].pay == a->pay &&
-		    (w.branches[i].state == BRANCH_COMMITTED || w.restores))
+		    (w.restores ||
+			(w.branches[i].state == BRANCH_COMMITTED &&
+			    is_decided(&w.branches[i]))))
 			found = true;
-	MUST(found, "payment %d is said to be committed, and is nowhere",
+	MUST(found, "payment %d is said to be committed, and no gateway did",
 	    a->pay);
 	met(answers_elsewhere);
 }
@@ -510,7 +526,9 @@ leave_pay(const struct proc *p, const struct sent *s, struct ask *a)
 	} else if (s->code == CODE_IN_PROGRESS && s->has_state &&
 	    strcmp(s->state, "aborted") != 0) {
 		said_under_way(s, m, a->pay);
-	} else if (code_final(s->code)) {
+	} else if (code_ends(s->code)) {
+		if (s->code == CODE_HEURISTIC)
+			met(answers_heuristic);
 		met(answers_declined);
 		said_final(p, s->code, a);
 	} else if (strcmp(s->state, "aborted") == 0) {
@@ -553,7 +571,7 @@ leave_status(const struct proc *p, const struct sent *s, struct ask *a)
 	else if (strcmp(s->state, "committed") == 0)
 		said_committed(
 		    p, &(struct sent){.seq = s->seq, .time_us = m->time_us}, a);
-	else if (strcmp(s->state, "aborted") == 0 && code_final(s->reason))
+	else if (strcmp(s->state, "aborted") == 0 && code_ends(s->reason))
 		said_final(p, s->reason, a);
 	else if (strcmp(s->state, "aborted") == 0)
 		MUST(s->fate != FATE_COMMIT && s->fate != FATE_FINAL,

@@ -14,16 +14,8 @@
 #define ROUNDS_MAX 4
 #define SEGMENT_RECORDS 50
 #define WALL_START_US INT64_C(1800000000000000)
-#define DUMP_MAX (256u << 10)
 
-static const struct hash_key table_key = {{11, 22}};
-
-/* What the actions of a step borrow lives here until they are done. */
-static struct frame {
-	struct actions actions;
-	struct line line;
-	struct msg msg;
-} frames[DEPTH_MAX];
+static struct frame frames[DEPTH_MAX];
 
 /* ---- The disk ---- */
 
@@ -58,8 +50,9 @@ journal_side(const struct proc *p)
 	return p->gateway ? SIDE_GATEWAY_JOURNAL : SIDE_BANK_JOURNAL;
 }
 
-static void
-load(const struct proc *p, uint64_t seq, struct frame *f, struct record *record)
+void
+host_load(
+    const struct proc *p, uint64_t seq, struct frame *f, struct record *record)
 {
 	const struct stored *s = &p->disk.at[seq - 1];
 	struct msg_problem problem;
@@ -82,7 +75,7 @@ read_at(const struct proc *p, struct jpos pos, struct frame *f,
 	if (pos.segment == 0 || pos.offset % 100 != 0 ||
 	    pos.offset / 100 >= SEGMENT_RECORDS || seq > p->disk.count)
 		return false;
-	load(p, seq, f, record);
+	host_load(p, seq, f, record);
 	return true;
 }
 
@@ -137,16 +130,16 @@ host_wall_us(struct proc *p)
 	return us;
 }
 
-static int64_t
-mono_ns(const struct proc *p)
+int64_t
+host_mono_ns(const struct proc *p)
 {
 	return w.now_ns + p->mono_offset;
 }
 
-static void
-set_clocks(struct proc *p, struct event *ev)
+void
+host_set_clocks(struct proc *p, struct event *ev)
 {
-	ev->mono_ns = mono_ns(p);
+	ev->mono_ns = host_mono_ns(p);
 	ev->wall_us = host_wall_us(p);
 }
 
@@ -351,7 +344,7 @@ flush(struct proc *p)
 		trace("%s flushed %llu", p->name,
 		    (unsigned long long)ev.durable_seq);
 		model_durable(p, was);
-		set_clocks(p, &ev);
+		host_set_clocks(p, &ev);
 		step(p, &ev, 0);
 	}
 	release(p);
@@ -363,7 +356,7 @@ flush_is_due(const struct proc *p)
 	if (p->disk.count == p->disk.durable)
 		return false;
 	return p->urgent_seq > p->disk.durable ||
-	    mono_ns(p) - p->dirty_since_ns >= PATIENCE_NS;
+	    host_mono_ns(p) - p->dirty_since_ns >= PATIENCE_NS;
 }
 
 static void
@@ -375,7 +368,7 @@ look_for_room(struct proc *p)
 		return;
 	p->room = ev.room;
 	trace("%s has %s room", p->name, ev.room ? "" : "no");
-	set_clocks(p, &ev);
+	host_set_clocks(p, &ev);
 	step(p, &ev, 0);
 }
 
@@ -395,7 +388,7 @@ next_in_ns(const struct proc *p)
 	}
 	if (p->room == p->disk.full)
 		return 0;
-	return next_ns == INT64_MAX ? INT64_MAX : next_ns - mono_ns(p);
+	return next_ns == INT64_MAX ? INT64_MAX : next_ns - host_mono_ns(p);
 }
 
 static void
@@ -420,7 +413,7 @@ turn_end(struct proc *p)
 	for (uint32_t round = 0; round < ROUNDS_MAX && !p->dying; round++) {
 		uint32_t n = 0;
 
-		set_clocks(p, &tick);
+		host_set_clocks(p, &tick);
 		if (core_next_ns(p) <= tick.mono_ns)
 			step(p, &tick, 0);
 		for (; n < TICKS_MAX && !p->dying && core_more(p); n++)
@@ -458,7 +451,7 @@ host_turn(struct proc *p)
 void
 host_event(struct proc *p, struct event *ev)
 {
-	set_clocks(p, ev);
+	host_set_clocks(p, ev);
 	step(p, ev, 0);
 	host_poke(p);
 }
@@ -527,7 +520,7 @@ host_crash(struct proc *p)
 	if (p->torn)
 		met(tails_torn);
 	if (!p->dying && one_in(4))
-		host_compare(p, false);
+		replay_compare(p);
 	model_crashing(p, survives);
 	p->up = p->dying = p->in_flush = p->starting = false;
 	p->crash_flush = false;
@@ -565,130 +558,6 @@ host_free(struct proc *p)
 /* ---- Birth ---- */
 
 static void
-new_coord(struct proc *p, struct coord **c)
-{
-	struct coord_conf conf = {.agent = "sim/1",
-	    .in_flight_max = w.in_flight_max,
-	    .per_bank_max = w.in_flight_max,
-	    .per_user_max = w.in_flight_max,
-	    .held_max = PAYS_MAX,
-	    .banks_max = BANKS_MAX,
-	    .window_max = 16,
-	    .remembered_max = 64,
-	    .prepare_timeout_ns = w.prepare_timeout_ns,
-	    .held_expiry_ns = w.held_expiry_ns,
-	    .key = table_key};
-
-	snprintf(conf.node, sizeof(conf.node), "%s", p->name);
-	*c = coord_new(&conf);
-	CHECK(*c != NULL);
-}
-
-static void
-new_ledger(struct proc *p, struct ledger **l)
-{
-	struct ledger_conf conf = {.accounts_max = BOOKS_MAX,
-	    .in_flight_max = 64,
-	    .gateways_max = GATEWAYS_MAX,
-	    .queries_max = 4,
-	    .remembered_max = 128,
-	    .resolve_ns = w.resolve_ns,
-	    .key = table_key,
-	    .jitter_seed = w.seed};
-
-	snprintf(conf.bank, sizeof(conf.bank), "%s", p->name);
-	*l = ledger_new(&conf);
-	CHECK(*l != NULL);
-	ledger_set_journal(*l, &p->disk.journal);
-}
-
-/* Replays a disk into a fresh core, which says nothing to anybody. */
-static void
-replay(struct proc *p, struct coord *c, struct ledger *l)
-{
-	struct frame *f = &frames[0];
-
-	for (uint64_t seq = 1; seq <= p->disk.count; seq++) {
-		struct record record;
-		struct event ev = {.kind = EV_RECORD, .record = &record};
-
-		load(p, seq, f, &record);
-		if (p->wall_floor_us < f->msg.v[KEY_time].i64)
-			p->wall_floor_us = f->msg.v[KEY_time].i64;
-		set_clocks(p, &ev);
-		f->actions.count = 0;
-		if (c != NULL)
-			coord_step(c, &ev, &f->actions);
-		else
-			ledger_step(l, &ev, &f->actions);
-		for (uint32_t i = 0; i < f->actions.count; i++)
-			MUST(f->actions.at[i].kind == AC_LOG,
-			    "replaying %s: %s", p->name, f->actions.at[i].text);
-	}
-}
-
-/* ---- The same state again ---- */
-
-struct dump {
-	size_t len;
-	char text[DUMP_MAX];
-};
-
-static void
-dump_row(void *ctx, const char *text)
-{
-	struct dump *d = ctx;
-	size_t len = strlen(text);
-
-	CHECK(d->len + len + 2 < DUMP_MAX);
-	memcpy(d->text + d->len, text, len);
-	d->len += len;
-	d->text[d->len++] = '\n';
-	d->text[d->len] = '\0';
-}
-
-static void
-dump(struct dump *d, const struct coord *c, const struct ledger *l)
-{
-	d->len = 0;
-	d->text[0] = '\0';
-	if (c != NULL)
-		coord_dump(c, dump_row, d);
-	else
-		ledger_dump(l, dump_row, d);
-}
-
-/* Is the live state what a replay of its records gives, and gives again? */
-void
-host_compare(struct proc *p, bool twice)
-{
-	static struct dump live, again;
-
-	dump(&live, p->coord, p->ledger);
-	core_check(p);
-	for (int n = 0; n < (twice ? 2 : 1); n++) {
-		struct coord *c = NULL;
-		struct ledger *l = NULL;
-
-		if (p->gateway)
-			new_coord(p, &c);
-		else
-			new_ledger(p, &l);
-		replay(p, c, l);
-		dump(&again, c, l);
-		if (strcmp(live.text, again.text) != 0)
-			trace("live:\n%sreplayed:\n%s", live.text, again.text);
-		MUST(strcmp(live.text, again.text) == 0,
-		    "%s: replaying the journal gives another state", p->name);
-		coord_free(c);
-		ledger_free(l);
-	}
-	met(replays_compared);
-}
-
-/* ---- Opening accounts ---- */
-
-static void
 load_accounts(struct proc *p)
 {
 	uint64_t count = 0;
@@ -702,7 +571,7 @@ load_accounts(struct proc *p)
 		struct event ev = {.kind = EV_TICK};
 		struct record record;
 
-		set_clocks(p, &ev);
+		host_set_clocks(p, &ev);
 		frames[0].actions.count = 0;
 		MUST(
 		    ledger_load(p->ledger, &o, &frames[0].actions) == CODE_NONE,
@@ -714,7 +583,7 @@ load_accounts(struct proc *p)
 		struct event ev = {.kind = EV_TICK};
 		struct record record;
 
-		set_clocks(p, &ev);
+		host_set_clocks(p, &ev);
 		frames[0].actions.count = 0;
 		ledger_load_done(p->ledger, count, &frames[0].actions);
 		carry(p, &ev, &record, 0);
@@ -740,14 +609,10 @@ host_start(struct proc *p)
 	p->dirty_since_ns = 0;
 	p->urgent_seq = 0;
 	p->wall_floor_us = 0;
-	if (p->gateway)
-		new_coord(p, &p->coord);
-	else
-		new_ledger(p, &p->ledger);
-	replay(p, p->coord, p->ledger);
+	replay_start(p);
 	model_compare(p);
 	if (one_in(8))
-		host_compare(p, false);
+		replay_compare(p);
 	if (p->gateway && (p->torn || p->cut))
 		coord_set_truncated(p->coord);
 	if (p->gateway && p->restored)
@@ -756,7 +621,7 @@ host_start(struct proc *p)
 	p->told_durable = p->disk.durable;
 	if (w.may.crash && !w.healing && one_in(10))
 		p->crash_in = 1 + below(6);
-	set_clocks(p, &ev);
+	host_set_clocks(p, &ev);
 	step(p, &ev, 0);
 	if (!p->dying)
 		flush(p);

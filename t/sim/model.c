@@ -279,7 +279,7 @@ apply_commit(const struct fact *f, uint64_t seq, const struct check *check)
 }
 
 static void
-mark_heuristic(const struct fact *f)
+mark_heuristic(const struct fact *f, uint64_t seq)
 {
 	for (int i = 0; i < w.branch_count; i++) {
 		struct branch_model *b = &w.branches[i];
@@ -287,6 +287,9 @@ mark_heuristic(const struct fact *f)
 		if (b->gateway == f->gateway && b->pay == f->pay &&
 		    b->bank == f->bank)
 			b->told_heuristic = true;
+		if (b->gateway == f->gateway && b->pay == f->pay &&
+		    b->bank == f->bank && b->heuristic_seq == 0)
+			b->heuristic_seq = seq;
 	}
 }
 
@@ -312,7 +315,7 @@ apply_gateway(struct proc *p, uint64_t seq)
 			g->bound_seq[f->bank] = seq;
 		break;
 	case VERB_GATEWAY_JOURNAL_HEURISTIC:
-		mark_heuristic(f);
+		mark_heuristic(f, seq);
 		break;
 	case VERB_GATEWAY_JOURNAL_RECEIVED:
 		m->fate = FATE_OPEN;
@@ -418,6 +421,9 @@ apply_branch(struct bank_model *b, const struct stored *s, uint64_t seq)
 		else
 			br->decided_abort = true;
 		break;
+	case VERB_BANK_JOURNAL_SETTLED:
+		br->settled = true;
+		break;
 	}
 }
 
@@ -452,6 +458,7 @@ apply_bank(struct proc *p, uint64_t seq)
 	case VERB_BANK_JOURNAL_COMMITTED:
 	case VERB_BANK_JOURNAL_ABORTED:
 	case VERB_BANK_JOURNAL_DECIDED:
+	case VERB_BANK_JOURNAL_SETTLED:
 		apply_branch(b, s, seq);
 		break;
 	default:
@@ -550,8 +557,11 @@ check_heuristic(const struct proc *p, const struct fact *f)
 
 		if (b->gateway == p->number && b->pay == f->pay &&
 		    b->bank == f->bank &&
-		    (f->commit ? b->decided_commit : b->decided_abort))
+		    (f->commit ? b->decided_commit : b->decided_abort)) {
 			found = true;
+			MUST(!b->told_heuristic || w.restores,
+			    "HEURISTIC is recorded twice");
+		}
 	}
 	MUST(found || w.restores, "HEURISTIC, and no operator decided");
 	if (f->commit)
@@ -596,7 +606,7 @@ check_gateway(struct proc *p, const struct fact *f)
 		MUST(m != NULL && m->fate != FATE_COMMIT &&
 			m->fate != FATE_FINAL,
 		    "ABORT of a payment that has ended");
-		MUST(f->final == code_final(f->reason),
+		MUST(f->final == code_ends(f->reason),
 		    "ABORT with a reason of another kind");
 		if (f->user >= 0)
 			w.pays[f->pay].users |= 1u << f->user;
@@ -764,6 +774,32 @@ check_aborted(const struct fact *f)
 	    "a split decision: ABORTED here, COMMITTED there");
 }
 
+/* An operator's commit is settled: as the gateway has it on record. */
+static void
+check_settled(const struct fact *f)
+{
+	const struct branch_model *own = leg_of(f, 0);
+
+	MUST(own != NULL && own->decided_commit &&
+		own->state == BRANCH_COMMITTED && !own->settled,
+	    "SETTLED of a branch that no operator committed");
+	if (f->commit) {
+		MUST(own->decision == DECISION_DURABLE ||
+			own->decision == DECISION_LOST,
+		    "SETTLED as committed, and it is not");
+		met(settled_commit);
+		return;
+	}
+	MUST(own->decision == DECISION_NONE || own->decision == DECISION_LOST,
+	    "SETTLED as aborted, and it is committed");
+	MUST(w.restores ||
+		(own->told_heuristic &&
+		    own->heuristic_seq <=
+			gateway_proc(own->gateway)->disk.durable),
+	    "SETTLED before its gateway has it on record");
+	met(settled_abort);
+}
+
 static void
 check_bank(struct proc *p, const struct fact *f, uint64_t seq)
 {
@@ -801,6 +837,9 @@ check_bank(struct proc *p, const struct fact *f, uint64_t seq)
 			met(decided_commit);
 		else if (own->state == BRANCH_PREPARED)
 			met(decided_abort);
+		break;
+	case VERB_BANK_JOURNAL_SETTLED:
+		check_settled(f);
 		break;
 	default:
 		break;
@@ -962,6 +1001,7 @@ rebuild_gateway(struct proc *p, bool restored)
 			continue;
 		w.branches[i].decision = DECISION_NONE;
 		w.branches[i].told_heuristic = false;
+		w.branches[i].heuristic_seq = 0;
 	}
 	for (uint64_t seq = 1; seq <= p->disk.count; seq++)
 		apply_gateway(p, seq);
@@ -1011,6 +1051,7 @@ rebuild_bank(struct proc *p)
 			continue;
 		br->state = BRANCH_NONE;
 		br->decided_commit = br->decided_abort = br->late = false;
+		br->settled = false;
 	}
 	for (uint64_t seq = 1; seq <= p->disk.count; seq++)
 		apply_bank(p, seq);
@@ -1173,10 +1214,20 @@ end_branch(const struct branch_model *b)
 	MUST(b->state != BRANCH_PREPARED,
 	    "a branch of payment %d is still prepared at Bank%c", b->pay,
 	    'A' + b->bank);
+	if (b->decision == DECISION_NONE && b->decided_commit)
+		MUST(b->told_heuristic || w.restores,
+		    "payment %d is aborted, and nobody here knows that an "
+		    "operator of Bank%c committed it",
+		    b->pay, 'A' + b->bank);
 	if (b->decision == DECISION_DURABLE)
 		MUST(b->state == BRANCH_COMMITTED,
 		    "payment %d is committed, and not at Bank%c", b->pay,
 		    'A' + b->bank);
+	if (b->state == BRANCH_COMMITTED && b->decided_commit)
+		MUST(b->settled || w.restores,
+		    "an operator's commit of payment %d at Bank%c is never "
+		    "settled",
+		    b->pay, 'A' + b->bank);
 	if (b->state == BRANCH_COMMITTED && o != NULL && !b->decided_commit)
 		MUST(o->state == BRANCH_COMMITTED || o->decided_abort,
 		    "payment %d is committed at Bank%c alone", b->pay,
@@ -1247,7 +1298,7 @@ model_end(void)
 		if (!p->up)
 			continue;
 		model_compare(p);
-		host_compare(p, one_in(4));
+		replay_compare(p);
 	}
 	for (int g = 0; g < w.gateways; g++) {
 		for (int b = 0; b < w.banks; b++)

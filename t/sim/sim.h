@@ -9,6 +9,7 @@
  *   main.c    seeds, processes, the report        world.c  time, chance, heap
  *   host.c    a process: disk, turn, core         net.c  the shells' lines
  *   people.c  clients, tellers, operators         faults.c what goes wrong
+ *   replay.c  a core from its disk, and the same again
  *   model.c   what must hold of records           answers.c and of lines
  */
 #ifndef STRIFE_T_SIM_H
@@ -99,6 +100,13 @@ struct disk {
 	uint64_t backup;
 	struct stored *kept; /* the true journal while the copy is in use */
 	uint64_t kept_count;
+};
+
+/* What the actions of a step borrow lives here until they are done. */
+struct frame {
+	struct actions actions;
+	struct line line;
+	struct msg msg;
 };
 
 /* ---- Processes ---- */
@@ -234,6 +242,8 @@ struct branch_model {
 	struct check decision_check;
 	bool sent;           /* COMMIT was sent */
 	bool told_heuristic; /* the gateway has recorded it */
+	uint64_t heuristic_seq;
+	bool settled; /* and the bank knows */
 };
 
 enum fate {
@@ -410,9 +420,16 @@ void host_turn(struct proc *); /* ITEM_TURN */
 void host_settle(struct proc *);
 void host_crash(struct proc *);
 bool host_proves(const struct proc *, uint64_t seq, const struct check *);
-void host_compare(struct proc *, bool twice);
 void host_free(struct proc *);
+void
+host_load(const struct proc *, uint64_t seq, struct frame *, struct record *);
 int64_t host_wall_us(struct proc *);
+int64_t host_mono_ns(const struct proc *);
+void host_set_clocks(struct proc *, struct event *);
+
+/* ---- replay.c ---- */
+void replay_start(struct proc *);   /* its core, by one way or the other */
+void replay_compare(struct proc *); /* is the live state what each way gives? */
 
 /* ---- net.c ---- */
 void net_deliver(struct proc *, struct peer, const char *text, uint32_t len);

@@ -11,7 +11,7 @@
  *   FAULT_DO=WHAT   kill-before, kill-after, eio, enospc, eintr, short, or
  *                   lie: a flush says that it was done, and was not; or
  *                   tear-end, tear-start: a kill that leaves a write without
- *                   its second half, or without its first
+ *                   its second half, or without its first (see middle)
  *   FAULT_FOR=K     so many calls from N on fail (1; 0: all of them)
  *   FAULT_ONLY=NAME count calls of that name only
  *   FAULT_MATCH=TEXT the first write that holds TEXT is the one, too
@@ -262,11 +262,25 @@ write(int fd, const void *octets, size_t len)
 	return n;
 }
 
+/*
+ * Where a write is torn. Not just before an LF: a disk writes whole sectors, so
+ * none leaves a record without its last octet, unless a sector begins there;
+ * the journal takes one for damage, and is right.
+ */
+static size_t
+middle(const char *octets, size_t len)
+{
+	size_t half = len / 2;
+
+	return half > 0 && octets[half] == '\n' ? half - 1 : half;
+}
+
 static ssize_t
 do_pwrite(ssize_t (*real)(int, const void *, size_t, off_t), int fd,
     const void *octets, size_t len, off_t offset)
 {
 	enum action action;
+	size_t half;
 	ssize_t n;
 
 	look(fd, octets, len);
@@ -276,11 +290,12 @@ do_pwrite(ssize_t (*real)(int, const void *, size_t, off_t), int fd,
 		return -1;
 	}
 	if (action == TEAR) {
+		half = middle(octets, len);
 		if (why == 0)
-			(void)!real(fd, octets, len / 2, offset);
+			(void)!real(fd, octets, half, offset);
 		else
-			(void)!real(fd, (const char *)octets + len / 2,
-			    len - len / 2, offset + (off_t)(len / 2));
+			(void)!real(fd, (const char *)octets + half, len - half,
+			    offset + (off_t)half);
 		die();
 	}
 	n = real(

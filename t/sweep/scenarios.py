@@ -1,7 +1,8 @@
 """What clients and operators do, each of which is interrupted.
 
-Ten things that start with banks which have met the gateway, and two about the
-journals themselves: their very first start, and the change to a new segment.
+Ten things that start with banks which have met the gateway, and three about the
+journals themselves: their very first start, the change to a new segment, and
+snapshots.
 `template` is what a case starts from: see Rig.reset.
 """
 
@@ -179,9 +180,24 @@ def rollover(rig):
         rig.pay([Payment(BOB, ALICE, 1)])
 
 
+def snapshot(rig):
+    """The state is written down, and starts go on from it."""
+    for amount in (30, 40):
+        rig.pay([Payment(ALICE, BOB, amount)])
+        for name in rig.names:
+            reply = rig.teller(name, "SNAPSHOT")
+            if reply.word != "OK":
+                rig.bad("SNAPSHOT of %s: %s" % (name, reply.text))
+        rig.pay([Payment(DAVE, CAROL, 3)])
+        for name in rig.names:
+            rig.crash(name)
+            rig.up(name)
+        rig.wait_up()
+
+
 TEN = (across, within, declined, held, cancelled, batch, in_doubt, operator,
        resend, duplicates)
-ALL = {f.__name__: f for f in TEN + (first, rollover)}
+ALL = {f.__name__: f for f in TEN + (first, rollover, snapshot)}
 
 
 def template(rig, scenario, victim):

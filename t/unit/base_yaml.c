@@ -568,24 +568,6 @@ test_numbers_refused(void)
 	}
 }
 
-static void
-test_nearest(void)
-{
-	static const char *const words[] = {"balance", "pay", "history"};
-	char longest[100];
-
-	memset(longest, 'a', sizeof(longest));
-	ok(yaml_nearest(STR("balence"), words, 3) == words[0], "a letter off");
-	ok(yaml_nearest(STR("pya"), words, 3) == words[1], "two swapped");
-	ok(yaml_nearest(STR("hstory"), words, 3) == words[2], "one missing");
-	ok(yaml_nearest(STR("ppay"), words, 3) == words[1], "one too many");
-	ok(yaml_nearest(STR("toy"), words, 3) == NULL, "too far");
-	ok(yaml_nearest(STR("pay"), words, 0) == NULL, "no candidates");
-	ok(yaml_nearest((struct str){longest, 100}, words, 3) == NULL,
-	    "a long word is near to nothing");
-	ok(yaml_nearest(STR_NONE, words, 3) == NULL, "an empty word");
-}
-
 int
 main(void)
 {
@@ -609,7 +591,6 @@ main(void)
 	test_keys_refused();
 	test_values_refused();
 	test_numbers_refused();
-	test_nearest();
 	unlink(path);
 	rmdir(directory);
 	return tap_done();

@@ -274,6 +274,30 @@ per_user(void)
 	quiet(w);
 	answered(w, 7, "OK state=committed", "then there is room");
 	world_holds(w, "per_user");
+
+	bank_down(w, &w->banks[1]);
+	for (uint64_t id = 11; id <= 13; id++)
+		pay(w, 8, id, "");
+	client(w, 9, "bob", "1 PAY id=%s " PAY_FIELDS, id_of(14));
+	quiet(w);
+	answered(w, 8, "ERR code=BANK_UNAVAILABLE state=aborted",
+	    "one beyond per_user is for another time");
+	answered(w, 8, "OK state=held", "as many of a user are held");
+	answered(w, 8, "OK state=held", "both of them");
+	answered(w, 9, "OK state=held", "another user's is held");
+	crash(w);
+	bank_up(w, &w->banks[0]);
+	pay(w, 3, 15, "");
+	quiet(w);
+	answered(w, 3, "ERR code=BANK_UNAVAILABLE state=aborted",
+	    "a restart counts them again");
+	bank_up(w, &w->banks[1]);
+	quiet(w);
+	bank_down(w, &w->banks[1]);
+	pay(w, 3, 15, "");
+	quiet(w);
+	answered(w, 3, "OK state=held", "those that went through do not");
+	world_holds(w, "held per user");
 	world_free(w);
 }
 

@@ -429,9 +429,8 @@ resolving_truncated(bool by_conf)
 	snprintf(branch, sizeof(branch), "%s", last_branch(a));
 	/* COMMIT is lost, although it may have been durable. */
 	w->conf.truncated = by_conf;
+	w->truncated = !by_conf;
 	crash(w);
-	if (!by_conf)
-		coord_set_truncated(w->coord);
 	bank_up(w, a);
 	is_text(bank_resolves(w, a, id_of(1), branch, "bob@BankB"), "wait",
 	    "truncated: wait until the other bank has registered");

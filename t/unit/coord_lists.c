@@ -369,7 +369,7 @@ explanations(void)
 	const struct answer *a;
 
 	a = ask(w, "q EXPLAIN id=00000001-0000-4000-8000-000000000001");
-	is_i64(a->count, 2, "EXPLAIN: a row for each record");
+	is_i64(a->count, 3, "EXPLAIN: a row for each record");
 	row_says(a, 0,
 	    "q ROW where=gateway event=RECEIVED "
 	    "text=attempt%201%20of%20alice:%205.00%20EUR%20from%20alice@BankA"
@@ -377,9 +377,10 @@ explanations(void)
 	    "the first tells what was asked");
 	row_says(a, 1,
 	    "event=COMMIT where=gateway text=BankA:gw.1.1,BankB:gw.1.2",
-	    "the last what was decided");
+	    "then what was decided");
+	row_says(a, 2, "event=END where=gateway", "the last that it is done");
 	is_text(events_of(w, 2), "RECEIVED ABORT", "a final reason");
-	is_text(events_of(w, 3), "RECEIVED ABORT RECEIVED COMMIT",
+	is_text(events_of(w, 3), "RECEIVED ABORT RECEIVED COMMIT END",
 	    "two attempts, oldest first");
 	is_text(events_of(w, 4), "ABORT", "a tombstone");
 	is_text(events_of(w, 5), "RECEIVED", "cut short by a restart");

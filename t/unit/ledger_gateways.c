@@ -54,6 +54,23 @@ count_sent(const char *word)
 }
 
 static void
+count_overruled(void *ctx, const char *row)
+{
+	uint32_t *count = ctx;
+
+	*count += strstr(row, " state=overruled") != NULL ? 1 : 0;
+}
+
+static uint32_t
+overruled(void)
+{
+	uint32_t count = 0;
+
+	ledger_dump(h.l, count_overruled, &count);
+	return count;
+}
+
+static void
 registered(struct peer peer, const char *fields)
 {
 	char text[256];
@@ -388,6 +405,43 @@ test_many_ids(void)
 	end("many ids");
 }
 
+/* What operators commit takes no room from payments, and has a bound. */
+static void
+test_overruled(void)
+{
+	struct peer gw;
+	char branch[32];
+
+	with_accounts();
+	gw = harness_gateway(&h, 1, "gw1", 3);
+	for (uint32_t id = 1; id <= 300; id++) {
+		snprintf(branch, sizeof(branch), "gw1.3.%u", id);
+		CHECK(strcmp(prepare(gw, id, branch), "PREPARED OK") == 0);
+		teller(&h, "DECIDE id=%s outcome=commit why=x", uuid(id));
+	}
+	is_i64(overruled(), 256, "the newest are to be settled");
+	is_i64(ledger_prepared(h.l), 0, "none is in doubt");
+	is_text(outcome(&h,
+		    down(&h, gw,
+			"COMMIT id=%s branch=gw1.3.1 seq=7 check=" CHECK_HEX,
+			uuid(1))),
+	    "GATEWAY OK", "the oldest are not settled, but as good");
+	is_text(outcome(&h,
+		    down(&h, gw,
+			"COMMIT id=%s branch=gw1.3.300 seq=8 "
+			"check=" CHECK_HEX,
+			uuid(300))),
+	    "SETTLED OK", "the newest is");
+	harness_clear(&h);
+	harness_turn(&h, 5 * SECOND);
+	ok(count_sent("outcome=committed") > 0, "its gateway is told");
+	is_i64(count_sent("RESOLVE"), count_sent("outcome=committed"),
+	    "of nothing else");
+	harness_restart(&h);
+	is_i64(overruled(), 255, "a restart remembers them");
+	end("overruled");
+}
+
 int
 main(void)
 {
@@ -402,5 +456,6 @@ main(void)
 	test_broken_resolve();
 	test_chain();
 	test_many_ids();
+	test_overruled();
 	return tap_done();
 }

@@ -12,6 +12,7 @@
 
 #include "base/check.h"
 #include "ledger/ledger.h"
+#include "snapshot_start.h"
 #include "tap.h"
 #include "wire/money.h"
 #include "wire/tag.h"
@@ -562,7 +563,97 @@ dump_row(void *ctx, const char *text)
 	d->text[d->len] = '\0';
 }
 
-/* Does replaying the journal give the very same state? */
+static inline void
+harness_core_step(void *core, const struct event *ev, struct actions *actions)
+{
+	ledger_step(core, ev, actions);
+}
+
+static inline bool
+harness_core_lines(const void *core, snapshot_line *line, void *ctx)
+{
+	return ledger_snapshot(core, line, ctx);
+}
+
+struct harness_loader {
+	const struct harness *h;
+	struct parsed *parsed;
+	struct record record;
+};
+
+static inline const struct record *
+harness_load(void *ctx, uint64_t seq)
+{
+	struct harness_loader *loader = ctx;
+	uint32_t index = (uint32_t)seq - 1;
+
+	free(loader->parsed);
+	loader->parsed = harness_read(loader->h, index);
+	loader->record = harness_record(loader->h, index, loader->parsed);
+	return &loader->record;
+}
+
+/* Is every id of the journal remembered alike? */
+static inline bool
+harness_same_ids(
+    const struct harness *h, const struct ledger *a, const struct ledger *b)
+{
+	bool same = true;
+
+	for (uint32_t i = 0; i < h->count && same; i++) {
+		struct parsed *p = harness_read(h, i);
+		const struct id *id = &p->msg.v[KEY_id].id;
+		struct jpos x = JPOS_NONE, y = JPOS_NONE;
+
+		if (msg_has(&p->msg, id))
+			same = ledger_remembered(a, id, &x) ==
+				ledger_remembered(b, id, &y) &&
+			    x.segment == y.segment && x.offset == y.offset;
+		if (!same)
+			printf(
+			    "# remembered otherwise: %s\n", h->records[i].text);
+		free(p);
+	}
+	return same;
+}
+
+/*
+ * Does a start from a snapshot, taken after so many records, give the state
+ * that a replay of all gives? From the live state, too, where it is the newest.
+ */
+static inline bool
+harness_same_from_snapshot(const struct harness *h, uint32_t split,
+    const struct ledger *all, const char *replayed)
+{
+	struct harness_loader loader = {h, NULL, {0}};
+	const struct snapshot_core sc = {harness_core_step, ledger_note,
+	    harness_core_lines, harness_load, &loader, 0, 0};
+	struct ledger *l = ledger_new(&h->conf), *then = ledger_new(&h->conf);
+	struct harness cut = *h;
+	struct dump restored = {0};
+	bool same;
+
+	CHECK(l != NULL && then != NULL);
+	cut.count = split;
+	harness_replay(&cut, then);
+	same = snapshot_start(
+	    &sc, split == h->count ? h->l : then, l, split, h->count);
+	ledger_dump(l, dump_row, &restored);
+	ledger_check(l);
+	same = same && strcmp(replayed, restored.text) == 0 &&
+	    harness_same_ids(h, all, l);
+	if (!same)
+		printf("# replayed:\n%s# from a snapshot after %u of %u:\n%s",
+		    replayed, split, h->count, restored.text);
+	free(loader.parsed);
+	free(restored.text);
+	ledger_free(l);
+	ledger_free(then);
+	return same;
+}
+
+/* Do replaying the journal, and starting from snapshots, give the very same
+ * state? */
 static inline bool
 harness_same_after_replay(const struct harness *h)
 {
@@ -579,6 +670,10 @@ harness_same_after_replay(const struct harness *h)
 	same = strcmp(live.text, replayed.text) == 0;
 	if (!same)
 		printf("# live:\n%s# replayed:\n%s", live.text, replayed.text);
+	for (uint32_t part = 0; part <= 4; part++)
+		same = same &&
+		    harness_same_from_snapshot(
+			h, h->count * part / 4, l, replayed.text);
 	free(live.text);
 	free(replayed.text);
 	ledger_free(l);

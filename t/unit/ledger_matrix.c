@@ -15,6 +15,9 @@ enum state {
 	OTHERS,      /* prepared by another node */
 	OVERTAKEN,   /* aborted here, then committed by another node */
 	OVER_COMMIT, /* an operator committed it */
+	OVER_ASKED,  /* and a RESOLVE tells its gateway so */
+	OVER_TOLD,   /* which has it on record that it had aborted it */
+	OVER_RIGHT,  /* which had committed it, too */
 	OVER_ABORT,
 	LATE, /* an operator aborted it, then posted it late */
 	ENTRY,
@@ -23,7 +26,9 @@ enum state {
 
 static const char *const state_names[STATES] = {"unknown", "prepared",
     "committed", "aborted", "superseded", "other node's", "overtaken",
-    "operator-committed", "operator-aborted", "posted late", "entry"};
+    "operator-committed", "operator-committed and asked",
+    "operator-committed and told", "operator-committed rightly",
+    "operator-aborted", "posted late", "entry"};
 
 enum happening {
 	SAME,
@@ -92,10 +97,26 @@ static const char *const expected[STATES][HAPPENINGS] = {
 	"ALREADY_EXISTS", "ALREADY_EXISTS", "CLOSE", "NOT_FOUND", "FORBIDDEN",
 	"NOT_FOUND", "OK", "FORBIDDEN", "OK", "PREPARED OK", "-", "-", "-", "-",
 	"ALREADY_EXISTS", "ALREADY_EXISTS", "NOT_FOUND", "-"},
-    [OVER_COMMIT] = {"ALREADY_EXISTS", "CLOSE", "ALREADY_EXISTS", "ID_REUSED",
-	"NOT_FOUND", "ALREADY_EXISTS", "ID_REUSED", "GATEWAY OK", "FORBIDDEN",
-	"NOT_FOUND", "HEURISTIC:committed", "FORBIDDEN", "OK", "PREPARED OK",
-	"-", "-", "-", "-", "OK", "ALREADY_EXISTS", "NOT_FOUND", "-"},
+    [OVER_COMMIT] = {"ALREADY_EXISTS:committed", "CLOSE",
+	"ALREADY_EXISTS:committed", "ID_REUSED", "NOT_FOUND", "IN_PROGRESS",
+	"IN_PROGRESS", "SETTLED OK", "FORBIDDEN", "FORBIDDEN",
+	"HEURISTIC:committed", "FORBIDDEN", "FORBIDDEN", "FORBIDDEN", "-", "-",
+	"-", "-", "OK", "ALREADY_EXISTS", "NOT_FOUND", "-"},
+    [OVER_ASKED] = {"ALREADY_EXISTS:committed", "CLOSE",
+	"ALREADY_EXISTS:committed", "ID_REUSED", "NOT_FOUND", "IN_PROGRESS",
+	"IN_PROGRESS", "SETTLED OK", "FORBIDDEN", "FORBIDDEN",
+	"HEURISTIC:committed", "FORBIDDEN", "FORBIDDEN", "FORBIDDEN",
+	"SETTLED -", "SETTLED -", "-", "CLOSE", "OK", "ALREADY_EXISTS",
+	"NOT_FOUND", "-"},
+    [OVER_TOLD] = {"ALREADY_EXISTS:committed", "CLOSE",
+	"ALREADY_EXISTS:committed", "ID_REUSED", "NOT_FOUND", "IN_PROGRESS",
+	"IN_PROGRESS", "GATEWAY OK", "FORBIDDEN", "NOT_FOUND",
+	"HEURISTIC:committed", "FORBIDDEN", "OK", "PREPARED OK", "-", "-", "-",
+	"-", "OK", "ALREADY_EXISTS", "NOT_FOUND", "-"},
+    [OVER_RIGHT] = {"ALREADY_EXISTS", "CLOSE", "ALREADY_EXISTS", "ID_REUSED",
+	"NOT_FOUND", "ALREADY_EXISTS", "ID_REUSED", "OK", "FORBIDDEN",
+	"NOT_FOUND", "NOT_FOUND", "FORBIDDEN", "OK", "PREPARED OK", "-", "-",
+	"-", "-", "ALREADY_EXISTS", "ALREADY_EXISTS", "NOT_FOUND", "-"},
     [OVER_ABORT] = {"NOT_FOUND", "CLOSE", "PREPARED OK", "PREPARED OK",
 	"NOT_FOUND", "IN_PROGRESS", "IN_PROGRESS", "HEURISTIC:aborted",
 	"FORBIDDEN", "NOT_FOUND", "OK", "FORBIDDEN", "OK", "PREPARED OK", "-",
@@ -150,15 +171,34 @@ must(const char *reply)
 	CHECK(strncmp(reply, "OK", 2) == 0);
 }
 
+/* Time passes until the gateway is asked for the branch. */
+static void
+ask(struct bank *b)
+{
+	harness_clear(&b->h);
+	harness_turn(&b->h, 5 * SECOND);
+	strcpy(b->resolve, harness_asked(&b->h, "RESOLVE", ID));
+	CHECK(b->resolve[0] != '\0');
+}
+
 /* Makes the branch gw1.3.5 and has it asked for. */
 static void
 make_prepared(struct bank *b)
 {
 	must(prepare(b, b->gw1, "gw1.3.5", 500));
+	ask(b);
+}
+
+static const char *
+resolved(struct bank *b, const char *id, const char *rest)
+{
+	char text[512];
+
 	harness_clear(&b->h);
-	harness_turn(&b->h, 5 * SECOND);
-	strcpy(b->resolve, harness_asked(&b->h, "RESOLVE", ID));
-	CHECK(b->resolve[0] != '\0');
+	snprintf(text, sizeof(text), "%s OK id=%s branch=gw1.3.5 outcome=%s",
+	    b->resolve, id, rest);
+	harness_line(&b->h, b->gw1, SIDE_UP, VERB_UP_RESOLVE, text);
+	return "";
 }
 
 static void
@@ -192,6 +232,19 @@ make_state(struct bank *b, enum state state)
 	case OVER_COMMIT:
 		must(decide(b, "commit"));
 		break;
+	case OVER_ASKED:
+		must(decide(b, "commit"));
+		ask(b);
+		break;
+	case OVER_TOLD:
+	case OVER_RIGHT:
+		must(decide(b, "commit"));
+		ask(b);
+		(void)resolved(b, ID,
+		    state == OVER_TOLD ? "abort"
+				       : "commit seq=7 check=" CHECK_HEX);
+		strcpy(b->resolve, "r0");
+		break;
 	case OVER_ABORT:
 		must(decide(b, "abort"));
 		break;
@@ -204,18 +257,6 @@ make_state(struct bank *b, enum state state)
 		    "DEPOSIT id=%s name=alice amount=500 currency=CZK", ID));
 		break;
 	}
-}
-
-static const char *
-resolved(struct bank *b, const char *id, const char *rest)
-{
-	char text[512];
-
-	harness_clear(&b->h);
-	snprintf(text, sizeof(text), "%s OK id=%s branch=gw1.3.5 outcome=%s",
-	    b->resolve, id, rest);
-	harness_line(&b->h, b->gw1, SIDE_UP, VERB_UP_RESOLVE, text);
-	return "";
 }
 
 static const char *
@@ -284,7 +325,7 @@ connect_both(struct bank *b, enum state state)
 	b->gw2 = harness_gateway(&b->h, 2, "gw2", 1);
 	b->gw1 = harness_gateway(&b->h, 1, "gw1", 3);
 	strcpy(b->resolve, "r999999");
-	if (state == PREPARED) {
+	if (state == PREPARED || state == OVER_ASKED) {
 		strcpy(b->resolve, harness_asked(&b->h, "RESOLVE", ID));
 		CHECK(b->resolve[0] != '\0');
 	}

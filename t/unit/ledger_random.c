@@ -31,6 +31,7 @@ struct payment {
 	int seen[NODES];          /* newest branch of each node, 0: none */
 	struct payload of[NODES]; /* and what it said */
 	struct payload entry;
+	bool settled; /* OVER_COMMIT: the gateway has it on record */
 };
 
 static struct harness h;
@@ -134,8 +135,15 @@ foretell_prepare(struct payment *m, int node, int branch, struct payload p)
 		if (branch < m->seen[node])
 			return "NOT_FOUND";
 		return foretell_supersede(m, node, branch, p);
-	case COMMITTED:
 	case OVER_COMMIT:
+		if (!own)
+			return "IN_PROGRESS";
+		if (branch == m->seen[node] && !equal)
+			return "CLOSE";
+		if (branch < m->seen[node])
+			return "NOT_FOUND";
+		return equal ? "ALREADY_EXISTS:committed" : "ID_REUSED";
+	case COMMITTED:
 		if (own && branch == m->seen[node] && !equal)
 			return "CLOSE";
 		if (own && branch < m->seen[node])
@@ -155,12 +163,19 @@ foretell_prepare(struct payment *m, int node, int branch, struct payload p)
 	return fresh(m, node, branch, p);
 }
 
-/* Is the branch prepared under another id? */
+/* Does the bank keep the branch at hand? */
+static bool
+is_kept(const struct payment *m)
+{
+	return m->fate == PREPARED || (m->fate == OVER_COMMIT && !m->settled);
+}
+
+/* Is the branch kept under another id? */
 static bool
 is_foreign(int id, int node, int branch)
 {
 	for (int i = 0; i < IDS; i++)
-		if (i != id && payments[i].fate == PREPARED &&
+		if (i != id && is_kept(&payments[i]) &&
 		    payments[i].node == node &&
 		    payments[i].seen[node] == branch)
 			return true;
@@ -250,6 +265,9 @@ do_commit(int id)
 	} else if (mine && m->fate == PREPARED) {
 		end_prepared(m, COMMITTED);
 		want = "COMMITTED OK";
+	} else if (mine && m->fate == OVER_COMMIT && !m->settled) {
+		m->fate = COMMITTED;
+		want = "SETTLED OK";
 	} else if (mine && (m->fate == COMMITTED || m->fate == OVER_COMMIT)) {
 		want = "OK";
 	} else if (mine && m->fate == OVER_ABORT) {
@@ -286,6 +304,18 @@ do_abort(int id)
 	expect(got, want, "ABORT", id);
 }
 
+static void
+is_resolved(struct payment *m, bool commit)
+{
+	if (m->fate == PREPARED) {
+		end_prepared(m, commit ? COMMITTED : ABORTED);
+		return;
+	}
+	m->settled = true;
+	if (commit)
+		m->fate = COMMITTED;
+}
+
 /* Lets time pass and answers every RESOLVE that comes. */
 static void
 do_resolve(int id)
@@ -316,7 +346,7 @@ do_resolve(int id)
 		    outcomes[choice]);
 		harness_line(&h, asked[i].peer, SIDE_UP, VERB_UP_RESOLVE, text);
 		if (choice < 2)
-			end_prepared(m, choice == 0 ? COMMITTED : ABORTED);
+			is_resolved(m, choice == 0);
 	}
 }
 
@@ -397,7 +427,7 @@ do_post_late(int id)
 static void
 do_renew(int id)
 {
-	if (payments[id].fate == PREPARED)
+	if (is_kept(&payments[id]))
 		return;
 	memset(&payments[id], 0, sizeof(payments[id]));
 	numbers[id]++;

@@ -36,6 +36,9 @@ test_accounts(void)
 	begin();
 	says("OPEN OK", "open", "OPEN name=alice currency=CZK overdraft=50");
 	says("OK", "open again", "OPEN name=alice currency=CZK");
+	is_text(field(teller(&h, "OPEN name=alice currency=CZK overdraft=7"),
+		    "overdraft"),
+	    "50", "which tells the overdraft that it has");
 	says("ALREADY_EXISTS", "with another currency",
 	    "OPEN name=alice currency=EUR");
 	says("SET OK", "freeze", "FREEZE name=alice");

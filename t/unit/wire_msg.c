@@ -473,6 +473,7 @@ static const struct {
 } extremes[] = {
     [TYPE_ID] = {"00000000-0000-0000-0000-000000000000", UUID_MAX, 0},
     [TYPE_ID0] = {"", UUID_MAX, 0},
+    [TYPE_PAYID] = {"00000000-0000-0000-0000-000000000001", UUID_MAX, 0},
     [TYPE_AMOUNT] = {"1", "1000000000000000", 0},
     [TYPE_SIGNED] = {"0", "-1000000000000000000", 0},
     [TYPE_CURRENCY] = {"AED", "ZWG", 0},
@@ -581,10 +582,10 @@ static void
 test_schema(enum verb verb, enum msg_word word, const char *word_text)
 {
 	static const char *const sides[] = {"client", "up", "down", "control",
-	    "teller", "auth", "gateway journal", "bank journal"};
+	    "teller", "auth", "gateway journal", "bank journal", "spool",
+	    "snapshot"};
 	const struct verb_info *info = verb_info(verb);
-	bool record = info->side == SIDE_GATEWAY_JOURNAL ||
-	    info->side == SIDE_BANK_JOURNAL;
+	bool record = info->side >= SIDE_GATEWAY_JOURNAL;
 	size_t max = record ? LINE_MAX_LEN - CHECK_LEN : LINE_MAX_LEN;
 	bool good = true;
 	size_t len = 0;
@@ -607,8 +608,7 @@ test_schemas(void)
 		const struct verb_info *info = verb_info(verb);
 
 		test_schema(verb, MSG_REQUEST, "");
-		if (info->side == SIDE_GATEWAY_JOURNAL ||
-		    info->side == SIDE_BANK_JOURNAL)
+		if (info->side >= SIDE_GATEWAY_JOURNAL)
 			continue;
 		test_schema(verb, MSG_OK, " OK");
 		if (info->row.count > 0)

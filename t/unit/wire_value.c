@@ -21,6 +21,8 @@ struct one {
 
 static const struct one good[] = {
     {TYPE_ID, ID1},
+    {TYPE_PAYID, ID1},
+    {TYPE_PAYID, "00000000-0000-0000-0000-000000000001"},
     {TYPE_ID, "00000000-0000-0000-0000-000000000000"},
     {TYPE_ID0, ID1},
     {TYPE_ID0, ""},
@@ -106,6 +108,8 @@ static const struct one good[] = {
 
 static const struct one bad[] = {
     {TYPE_ID, ""},
+    {TYPE_PAYID, "00000000-0000-0000-0000-000000000000"},
+    {TYPE_PAYID, ""},
     {TYPE_ID, "2ED6657D-e927-568b-95e1-2665a8aea6a2"},
     {TYPE_ID0, "x"},
     {TYPE_UUID, ""},
