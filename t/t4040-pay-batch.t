@@ -217,6 +217,13 @@ r = p.pay("batch", "--any-order", stdin=row("key:1", memo="held") +
 is_((r.returncode, column(r.stdout, 6)),
     (75, ["held", "committed", "committed"]),
     "--any-order: nothing waits for the payer's other rows")
+gateway = given("PAY memo=cut x1 => ERR code=TOKEN_EXPIRED retry=login text=x",
+                retry_delay="10ms")
+r = p.pay("batch", stdin=row("key:1") +
+          row("key:2", memo="cut", payer="carol@BankA") + row("key:3"))
+is_((r.returncode, [line.split(" memo=")[1] for line in gateway.lines("PAY")]),
+    (0, ["m", "cut", "m", "cut"]),
+    "a row that may go when the session ends is sent once")
 gateway = given("PAY => nothing", reply_timeout="300ms", retries="0")
 p.pay("batch", stdin="".join(row("key:%d" % i) for i in range(5)))
 is_(len(gateway.lines("PAY")), 1, "one of a payer's rows at a time")

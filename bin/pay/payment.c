@@ -4,24 +4,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "answer.h"
+#include "accounts.h"
 #include "base/check.h"
+#include "client/answer.h"
 #include "client/ids.h"
+#include "client/login.h"
 #include "client/output.h"
 #include "pay.h"
 #include "payid.h"
-#include "wire/account.h"
-#include "wire/money.h"
+#include "queued.h"
+#include "wait.h"
 
 struct payment {
-	const char *from_text, *to_text, *amount_text, *currency_text;
-	const char *memo, *id_option, *key;
-	bool no_hold;
-	struct account from, to;
-	int64_t amount;
-	uint32_t currency;
+	struct order_words words;
+	const char *id_option, *key;
+	bool no_hold, no_queue;
+	struct wait_option wait;
+	struct order order;
 	char id_text[ID_TEXT_LEN + 1];
+	struct queued queued;
 	/* What came of it: */
+	int stopped; /* EXIT_OK, or why it must not be sent (any more) */
 	struct answer answer;
 	bool answered;
 	char text[1025], bank[BANK_MAX_LEN + 1], pending[512];
@@ -31,13 +34,14 @@ struct payment {
 /* ---- The command line ---- */
 
 enum {
-	OPTION_FROM = PAY_OPTION_FIRST,
+	OPTION_FROM = OPTIONS_FIRST,
 	OPTION_TO,
 	OPTION_MEMO,
 	OPTION_ID,
 	OPTION_KEY,
 	OPTION_NO_HOLD,
 	OPTION_NO_QUEUE,
+	OPTION_WAIT,
 };
 
 static const struct option longs[] = {
@@ -47,24 +51,25 @@ static const struct option longs[] = {
     {"id", required_argument, NULL, OPTION_ID},
     {"key", required_argument, NULL, OPTION_KEY},
     {"no-hold", no_argument, NULL, OPTION_NO_HOLD},
-    {"no-queue", no_argument, NULL, OPTION_NO_QUEUE}, PAY_LONG_OPTIONS};
+    {"no-queue", no_argument, NULL, OPTION_NO_QUEUE},
+    {"wait", optional_argument, NULL, OPTION_WAIT}, OPTIONS_LONG};
 
 static int
 payment_options(struct pay *pay, struct payment *p, int argc, char **argv)
 {
 	int option;
 
-	while ((option = pay_option(pay, argc, argv, PAY_SHORT_OPTIONS,
-		    longs)) != PAY_OPTION_END) {
+	while ((option = pay_option(pay, argc, argv, OPTIONS_SHORT, longs)) !=
+	    OPTIONS_END) {
 		switch (option) {
 		case OPTION_FROM:
-			p->from_text = optarg;
+			p->words.from = optarg;
 			break;
 		case OPTION_TO:
-			p->to_text = optarg;
+			p->words.to = optarg;
 			break;
 		case OPTION_MEMO:
-			p->memo = optarg;
+			p->words.memo = optarg;
 			break;
 		case OPTION_ID:
 			p->id_option = optarg;
@@ -76,64 +81,37 @@ payment_options(struct pay *pay, struct payment *p, int argc, char **argv)
 			p->no_hold = true;
 			break;
 		case OPTION_NO_QUEUE:
-			break; /* there is no queue to keep it out of */
+			p->no_queue = true;
+			break;
+		case OPTION_WAIT:
+			if (wait_option(pay, &p->wait, optarg) != EXIT_OK)
+				return EXIT_USAGE;
+			break;
 		default:
 			return EXIT_USAGE;
 		}
 	}
 	if (argc - optind != 2)
-		return pay_usage(pay, "needs AMOUNT and CURRENCY: 12.50 CZK");
-	p->amount_text = argv[optind];
-	p->currency_text = argv[optind + 1];
-	if (p->from_text == NULL || p->to_text == NULL)
-		return pay_usage(pay, "needs --from and --to");
+		return options_usage(
+		    &pay->options, "needs AMOUNT and CURRENCY: 12.50 CZK");
+	p->words.amount = argv[optind];
+	p->words.currency = argv[optind + 1];
+	if (p->words.from == NULL || p->words.to == NULL)
+		return options_usage(&pay->options, "needs --from and --to");
 	if (p->id_option != NULL && p->key != NULL)
-		return pay_usage(pay, "either --id or --key");
+		return options_usage(&pay->options, "either --id or --key");
 	return EXIT_OK;
-}
-
-static int
-payment_amount(struct pay *pay, struct payment *p)
-{
-	if (!currency_parse(&p->currency, str_from(p->currency_text)))
-		return pay_usage(pay,
-		    "%s is not a currency: an ISO 4217 code such as CZK",
-		    p->currency_text);
-	switch (
-	    money_parse(&p->amount, str_from(p->amount_text), p->currency)) {
-	case MONEY_OK:
-		if (p->amount >= 1 && p->amount <= MONEY_AMOUNT_MAX)
-			return EXIT_OK;
-		break;
-	case MONEY_TOO_PRECISE:
-		return pay_usage(pay, "%s: %s has %d decimals", p->amount_text,
-		    p->currency_text, currency_exponent(p->currency));
-	case MONEY_MALFORMED:
-		return pay_usage(
-		    pay, "%s is not an amount: as in 12.50", p->amount_text);
-	case MONEY_RANGE:
-		break;
-	}
-	return pay_usage(pay,
-	    "%s: an amount is 1 to 10^15 of the currency's smallest unit",
-	    p->amount_text);
 }
 
 static int
 payment_check(struct pay *pay, struct payment *p)
 {
-	if (!account_parse(&p->from, str_from(p->from_text)))
-		return pay_usage(pay, "--from: %s is not an account: NAME@BANK",
-		    p->from_text);
-	if (!account_parse(&p->to, str_from(p->to_text)))
-		return pay_usage(
-		    pay, "--to: %s is not an account: NAME@BANK", p->to_text);
-	if (strlen(p->memo) > MEMO_MAX_LEN || !text_valid(str_from(p->memo)))
-		return pay_usage(pay,
-		    "--memo: at most %d octets of UTF-8 without control "
-		    "characters",
-		    MEMO_MAX_LEN);
-	return payment_amount(pay, p);
+	char problem[ORDER_PROBLEM_SIZE];
+
+	if (!order_read(&p->order, &p->words, problem))
+		return options_usage(&pay->options, "%s", problem);
+	p->order.no_hold = p->no_hold;
+	return EXIT_OK;
 }
 
 /* The id, shown before anything is sent. */
@@ -169,9 +147,11 @@ payment_answered(void *ctx, uint64_t cookie, const struct msg *reply)
 		return;
 	p->answered = true;
 	p->answer = answer_read(reply);
+	queued_answered(&p->queued, reply);
 	p->text[0] = p->bank[0] = p->pending[0] = '\0';
 	p->time_us = 0;
-	if (msg_has(reply, text))
+	/* Of one that is committed, it only says that this is not new. */
+	if (msg_has(reply, text) && p->answer.state != PAYMENT_COMMITTED)
 		(void)str_copy(
 		    p->text, sizeof(p->text), reply->v[KEY_text].str);
 	if (msg_has(reply, bank))
@@ -189,14 +169,57 @@ payment_request(const struct payment *p, const struct id *id, struct msg *m)
 {
 	msg_init(m, MSG_REQUEST, VERB_CLIENT_PAY, "1");
 	msg_set_id(m, KEY_id, id);
-	msg_set_account(m, KEY_from, p->from);
-	msg_set_account(m, KEY_to, p->to);
-	msg_set_i64(m, KEY_amount, p->amount);
-	msg_set_u64(m, KEY_currency, p->currency);
-	if (p->memo[0] != '\0')
-		msg_set_str(m, KEY_memo, str_from(p->memo));
-	if (p->no_hold)
-		msg_set_u64(m, KEY_hold, 0);
+	order_request(&p->order, m);
+}
+
+/* ---- The queue ---- */
+
+/* It has ended before: what the queue knows is the answer. */
+static void
+payment_known(struct payment *p)
+{
+	const struct spool_entry *e = &p->queued.entry;
+
+	p->answered = true;
+	p->answer = e->answer;
+	p->time_us = e->time_us;
+	(void)str_copy(p->bank, sizeof(p->bank), str_from(e->bank));
+	(void)str_copy(p->text, sizeof(p->text), str_from(e->text));
+}
+
+/* On disk before anything is sent. */
+static int
+payment_queue(struct pay *pay, struct payment *p, const struct id *id)
+{
+	struct spool_entry entry;
+	int result;
+
+	if (p->no_queue)
+		return EXIT_OK;
+	spool_entry_new(
+	    &entry, id, &p->order, login_user(client_login(pay->client)));
+	result = queued_open(&p->queued, pay, &entry);
+	if (p->queued.known)
+		payment_known(p);
+	return result;
+}
+
+/* Connects; whether the payment may be sent then. */
+static enum session_end
+payment_connect(struct pay *pay, struct payment *p, bool *may)
+{
+	enum session_end end = SESSION_END_NONE;
+
+	*may = false;
+	if (session_state(client_session(pay->client)) != SESSION_READY)
+		end = client_connect(pay->client);
+	if (end != SESSION_END_NONE)
+		return end;
+	p->stopped = queued_claim(&p->queued);
+	if (p->queued.known)
+		payment_known(p);
+	*may = p->stopped == EXIT_OK && !p->queued.known;
+	return end;
 }
 
 /* Until there is an answer that will not soon be another. */
@@ -210,17 +233,90 @@ payment_ask(struct pay *pay, struct payment *p, const struct id *id, bool *sent)
 	    .pin = true};
 	enum session_end end;
 	uint32_t times;
+	bool may;
 
 	for (times = 0;; times++) {
+		end = payment_connect(pay, p, &may);
+		if (end != SESSION_END_NONE || !may)
+			return end;
 		payment_request(p, id, &request);
 		end = client_call(pay->client, &call);
-		*sent = call.sent;
+		*sent = *sent || call.sent;
 		if (end != SESSION_END_NONE || !p->answer.again ||
 		    times == AGAIN_MAX)
 			return end;
 		client_progress(pay->client);
 		client_sleep(pay->client, again_delay_ns(times));
 	}
+}
+
+/* ---- Waiting for the end ---- */
+
+/* An answer to STATUS counts as one to PAY; NOT_FOUND: it has to be sent. */
+static void
+payment_followed(void *ctx, uint64_t cookie, const struct msg *reply)
+{
+	struct payment *p = ctx;
+
+	if (reply != NULL && reply->word == MSG_ERR)
+		p->answer = (struct answer){.state = PAYMENT_UNKNOWN};
+	else
+		payment_answered(ctx, cookie, reply);
+}
+
+/* Where the gateway has it, it is asked; else it is sent again. */
+static enum session_end
+payment_follow(
+    struct pay *pay, struct payment *p, const struct id *id, bool *sent)
+{
+	struct msg request;
+	struct client_call call = {
+	    .request = &request, .reply = payment_followed, .ctx = p};
+
+	if (!p->answered ||
+	    (p->answer.state != PAYMENT_HELD &&
+		p->answer.state != PAYMENT_RECEIVED &&
+		p->answer.state != PAYMENT_PREPARING))
+		return payment_ask(pay, p, id, sent);
+	msg_init(&request, MSG_REQUEST, VERB_CLIENT_STATUS, "1");
+	msg_set_id(&request, KEY_id, id);
+	return client_call(pay->client, &call);
+}
+
+/* Will it go on by itself, or when it is sent again? */
+static bool
+payment_goes_on(
+    const struct payment *p, const struct wait *w, enum session_end end)
+{
+	if (p->stopped != EXIT_OK)
+		return false;
+	if (end != SESSION_END_NONE)
+		return wait_survives(w, end);
+	if (answer_exit(&p->answer) != EXIT_TEMPFAIL)
+		return false;
+	/* --no-hold asked for exactly this. */
+	return !p->no_hold || p->answer.reason != CODE_BANK_UNAVAILABLE;
+}
+
+static enum session_end
+payment_wait(
+    struct pay *pay, struct payment *p, const struct id *id, bool *sent)
+{
+	struct wait w;
+	enum session_end end;
+
+	wait_begin(&w, pay, &p->wait);
+	wait_for(&w, id);
+	end = payment_ask(pay, p, id, sent);
+	while (payment_goes_on(p, &w, end) && wait_pause(&w))
+		end = payment_follow(pay, p, id, sent);
+	wait_end(&w);
+	if (!w.over || end == SESSION_END_NONE)
+		return end;
+	/* What was last heard is the answer. */
+	if (p->answered)
+		return SESSION_END_NONE;
+	return *sent ? SESSION_END_LOST : SESSION_END_UNREACHABLE;
 }
 
 /* ---- Telling ---- */
@@ -251,39 +347,23 @@ static void
 print_again(const struct pay *pay, const struct payment *p)
 {
 	fputs("run again: strife-pay", stderr);
-	if (pay->config_option != NULL) {
+	if (pay->options.config != NULL) {
 		fputs(" -c", stderr);
-		print_word(pay->config_option);
+		print_word(pay->options.config);
 	}
 	fprintf(stderr, " pay --id %s --from", p->id_text);
-	print_word(p->from_text);
+	print_word(p->words.from);
 	fputs(" --to", stderr);
-	print_word(p->to_text);
-	if (p->memo[0] != '\0') {
+	print_word(p->words.to);
+	if (p->words.memo[0] != '\0') {
 		fputs(" --memo", stderr);
-		print_word(p->memo);
+		print_word(p->words.memo);
 	}
 	if (p->no_hold)
 		fputs(" --no-hold", stderr);
-	print_word(p->amount_text);
-	print_word(p->currency_text);
+	print_word(p->words.amount);
+	print_word(p->words.currency);
 	fputc('\n', stderr);
-}
-
-static void
-print_reason(const struct payment *p, int result)
-{
-	const char *what = result == EXIT_TEMPFAIL ? "not finished"
-	    : result == EXIT_NOPERM                ? "not allowed"
-						   : "declined";
-
-	if (result == EXIT_OK)
-		return;
-	warnx("%s: %s%s%s%s%s%s%s", what, payment_state_text(p->answer.state),
-	    p->answer.reason != CODE_NONE ? ", " : "",
-	    p->answer.reason != CODE_NONE ? code_text(p->answer.reason) : "",
-	    p->bank[0] != '\0' ? " at " : "", p->bank,
-	    p->text[0] != '\0' ? ": " : "", p->text);
 }
 
 static int
@@ -294,10 +374,10 @@ payment_print(const struct pay *pay, const struct payment *p)
 	    {"bank", COLUMN_TEXT, 0}, {"seq", COLUMN_NUMBER, 0},
 	    {"time", COLUMN_TEXT, 0}, {"pending", COLUMN_TEXT, 0}};
 	struct output *out = pay_output(&(struct output_options){
-	    .columns = columns, .count = 7, .json = pay->json});
+	    .columns = columns, .count = 7, .json = pay->options.json});
 
 	output_text(out, str_from(p->id_text));
-	output_text(out, str_from(payment_state_text(p->answer.state)));
+	output_text(out, str_from(answer_state_text(p->answer.state)));
 	output_text(out,
 	    p->answer.reason != CODE_NONE
 		? str_from(code_text(p->answer.reason))
@@ -316,34 +396,83 @@ payment_print(const struct pay *pay, const struct payment *p)
 	return output_close(out);
 }
 
+/* It waits in the queue, whatever happens to this program. */
+static void
+print_queued(const struct pay *pay, bool waits)
+{
+	if (waits)
+		warnx("it is queued in %s: strife-queue flush delivers it",
+		    pay->config.spool);
+}
+
 /* No answer: what is known depends on whether it was ever sent. */
 static int
 payment_gave_up(
     struct pay *pay, struct payment *p, enum session_end end, bool sent)
 {
 	int result = pay_gave_up(pay, end);
+	bool waits = queued_end(&p->queued, end, sent);
 
 	if (!sent) {
 		warnx("the payment was not sent");
+		print_queued(pay, waits);
 		if (result == EXIT_UNAVAILABLE || result == EXIT_TEMPFAIL)
 			print_again(pay, p);
-		return result;
+		return waits && result == EXIT_UNAVAILABLE ? EXIT_TEMPFAIL
+							   : result;
 	}
 	p->answer = (struct answer){.state = PAYMENT_UNKNOWN};
 	(void)payment_print(pay, p);
 	warnx("the payment was sent; what became of it is not known");
+	print_queued(pay, waits);
 	print_again(pay, p);
 	return result == EXIT_PROTOCOL ? EXIT_PROTOCOL : EXIT_TEMPFAIL;
+}
+
+static int
+payment_answer(struct pay *pay, struct payment *p, bool sent)
+{
+	bool waits = queued_end(&p->queued, SESSION_END_NONE, sent);
+	int result = (int)answer_exit(&p->answer);
+	int printed = payment_print(pay, p);
+
+	pay_not_made(&p->answer, p->bank, p->text);
+	if (p->answer.reason == CODE_FORBIDDEN)
+		accounts_suggest(pay, p->words.from);
+	print_queued(pay, waits);
+	if (result == EXIT_TEMPFAIL)
+		print_again(pay, p);
+	return result != EXIT_OK ? result : printed;
+}
+
+static int
+payment_make(struct pay *pay, struct payment *p)
+{
+	enum session_end end;
+	struct id id;
+	bool sent;
+	int result = payment_id(pay, p, &id);
+
+	if (result == EXIT_OK)
+		result = payment_queue(pay, p, &id);
+	if (result != EXIT_OK)
+		return result;
+	if (p->queued.known)
+		return payment_answer(pay, p, false);
+	sent = p->queued.entry.gateway[0] != '\0';
+	end = p->wait.wanted ? payment_wait(pay, p, &id, &sent)
+			     : payment_ask(pay, p, &id, &sent);
+	if (p->stopped != EXIT_OK)
+		return p->stopped;
+	return end == SESSION_END_NONE ? payment_answer(pay, p, sent)
+				       : payment_gave_up(pay, p, end, sent);
 }
 
 int
 payment_run(struct pay *pay, int argc, char **argv)
 {
-	struct payment p = {.memo = ""};
-	enum session_end end;
-	struct id id;
-	bool sent = false;
-	int result, printed;
+	struct payment p = {.words.memo = ""};
+	int result;
 
 	result = payment_options(pay, &p, argc, argv);
 	if (result == EXIT_OK)
@@ -351,16 +480,7 @@ payment_run(struct pay *pay, int argc, char **argv)
 	if (result == EXIT_OK)
 		result = pay_start(pay, 1);
 	if (result == EXIT_OK)
-		result = payment_id(pay, &p, &id);
-	if (result != EXIT_OK)
-		return result;
-	end = payment_ask(pay, &p, &id, &sent);
-	if (end != SESSION_END_NONE)
-		return payment_gave_up(pay, &p, end, sent);
-	result = (int)answer_exit(&p.answer);
-	printed = payment_print(pay, &p);
-	print_reason(&p, result);
-	if (result == EXIT_TEMPFAIL)
-		print_again(pay, &p);
-	return result != EXIT_OK ? result : printed;
+		result = payment_make(pay, &p);
+	queued_close(&p.queued);
+	return result;
 }

@@ -1,137 +1,50 @@
 #include "sender.h"
 
 #include <err.h>
-#include <errno.h>
 #include <stdlib.h>
 
 #include "base/check.h"
-#include "base/clock.h"
 #include "client/output.h"
-#include "progress.h"
+#include "client/pipeline.h"
+#include "client/progress.h"
 
 struct sender {
 	struct pay *pay;
-	struct session *session;
 	struct rows *rows;
-	struct sender_options options;
+	struct pipeline *pipeline;
 	struct output *out;
 	struct progress progress;
-	uint32_t
-	    cursor; /* no row before it is to be sent, but the ready ones */
-	uint32_t ready_first, ready_last; /* released behind the cursor */
-	uint32_t printed;                 /* rows before it are */
+	uint32_t printed; /* rows before it are */
 	uint32_t done;
-	bool stopped;
 	bool printed_some; /* since the last flush */
-	/*
-	 * Rows that wait for their delay. They and those in flight together
-	 * stay within the window, so that a gateway that says "not now" is
-	 * asked less, and the list is short.
-	 */
-	uint32_t deferred[SESSION_WINDOW_MAX];
-	int64_t deferred_until_ns[SESSION_WINDOW_MAX];
-	uint32_t deferred_count;
 	/* For the exit code: */
 	bool some_declined, some_unfinished;
 };
 
-/* ---- Answers ---- */
+/* ---- What the pipeline asks and tells ---- */
 
-static void
-row_defer(struct sender *s, uint32_t index)
+static struct str
+row_payer(void *ctx, uint32_t index)
 {
-	struct row *row = &s->rows->at[index];
+	const struct sender *s = ctx;
 
-	CHECK(s->deferred_count < SESSION_WINDOW_MAX);
-	row->progress = ROW_DEFERRED;
-	s->deferred[s->deferred_count] = index;
-	s->deferred_until_ns[s->deferred_count] =
-	    clock_mono_ns() + again_delay_ns(row->times++);
-	s->deferred_count++;
+	return s->rows->at[index].fields[ROW_FROM];
+}
+
+/* A repeat of an earlier row gets that one's answer. */
+static bool
+row_skip(void *ctx, uint32_t index)
+{
+	const struct sender *s = ctx;
+
+	return s->rows->at[index].same_as != ROW_NONE;
 }
 
 static void
-row_release(struct sender *s, uint32_t index)
+row_request(void *ctx, uint32_t index, struct msg *request)
 {
-	struct row *row = &s->rows->at[index];
-
-	row->released = true;
-	if (index >= s->cursor)
-		return;
-	row->next_ready = ROW_NONE;
-	if (s->ready_first == ROW_NONE)
-		s->ready_first = index;
-	else
-		s->rows->at[s->ready_last].next_ready = index;
-	s->ready_last = index;
-}
-
-/* The payer's next row may go; or none of them, where this one is not over. */
-static void
-release_next(struct sender *s, const struct row *row, bool over)
-{
-	uint32_t next = row->next_of_payer;
-
-	if (s->options.any_order || next == ROW_NONE)
-		return;
-	if (over) {
-		row_release(s, next);
-		return;
-	}
-	for (; next != ROW_NONE; next = s->rows->at[next].next_of_payer) {
-		s->rows->at[next].progress = ROW_DONE;
-		s->done++;
-	}
-}
-
-static void
-row_done(struct sender *s, struct row *row)
-{
-	enum exitcode code = answer_exit(&row->answer);
-
-	row->progress = ROW_DONE;
-	s->done++;
-	release_next(s, row, code == EXIT_OK || code == EXIT_DECLINED);
-	if (code == EXIT_TEMPFAIL)
-		s->some_unfinished = true;
-	else if (code != EXIT_OK)
-		s->some_declined = true;
-	if (code != EXIT_OK && s->options.stop_at_first)
-		s->stopped = true;
-}
-
-static void
-row_answered(void *ctx, uint64_t cookie, const struct msg *reply)
-{
-	struct sender *s = ctx;
-	uint32_t index = (uint32_t)cookie;
-	struct row *row = &s->rows->at[index];
-
-	CHECK(index < s->rows->count && row->progress == ROW_IN_FLIGHT);
-	if (reply == NULL) {
-		/* Nobody knows: the same id goes out again. */
-		row->progress = ROW_WAITING;
-		row->answer = (struct answer){.state = PAYMENT_UNKNOWN};
-		if (index < s->cursor)
-			s->cursor = index;
-		return;
-	}
-	if (reply->word == MSG_ROW)
-		return;
-	row->answer = answer_read(reply);
-	if (row->answer.again && row->times < AGAIN_MAX) {
-		row_defer(s, index);
-		return;
-	}
-	row_done(s, row);
-	client_progress(s->pay->client);
-}
-
-/* ---- Sending ---- */
-
-static void
-row_request(const struct row *row, struct msg *request)
-{
+	const struct sender *s = ctx;
+	const struct row *row = &s->rows->at[index];
 	struct account from, to;
 	bool legal = account_parse(&from, row->fields[ROW_FROM]) &&
 	    account_parse(&to, row->fields[ROW_TO]);
@@ -147,88 +60,47 @@ row_request(const struct row *row, struct msg *request)
 		msg_set_str(request, KEY_memo, row->fields[ROW_MEMO]);
 }
 
-/* False where there is no room for it now. */
-static bool
-row_send(struct sender *s, uint32_t index, struct msg *request)
+static void
+row_done(void *ctx, uint32_t index)
 {
-	struct row *row = &s->rows->at[index];
+	struct sender *s = ctx;
+	enum exitcode code = answer_exit(pipeline_answer(s->pipeline, index));
 
-	row_request(row, request);
-	if (session_send(s->session, request, row_answered, s, index) == -1) {
-		CHECK(errno != EINVAL);
-		return false;
-	}
-	if (!row->sent)
-		session_pin(s->session);
-	row->progress = ROW_IN_FLIGHT;
-	row->sent = true;
+	s->done++;
+	if (code == EXIT_TEMPFAIL)
+		s->some_unfinished = true;
+	else if (code != EXIT_OK)
+		s->some_declined = true;
+}
+
+static void print_some(struct sender *, bool all);
+
+static bool
+turned(void *ctx)
+{
+	struct sender *s = ctx;
+
+	print_some(s, false);
 	return true;
 }
 
-/* Those whose delay is over are ROW_WAITING again. */
+/* What is told meanwhile gets a line of its own. */
 static void
-deferred_wake(struct sender *s)
+lost(void *ctx)
 {
-	int64_t now_ns = clock_mono_ns();
-	uint32_t i = 0, index, last;
+	struct sender *s = ctx;
 
-	while (i < s->deferred_count) {
-		if (s->deferred_until_ns[i] > now_ns) {
-			i++;
-			continue;
-		}
-		index = s->deferred[i];
-		last = --s->deferred_count;
-		s->deferred[i] = s->deferred[last];
-		s->deferred_until_ns[i] = s->deferred_until_ns[last];
-		s->rows->at[index].progress = ROW_WAITING;
-		if (index < s->cursor)
-			s->cursor = index;
-	}
+	progress_hide(&s->progress);
 }
 
-static bool
-may_send(const struct sender *s, const struct row *row)
-{
-	/* A repeat of an earlier row gets that one's answer. */
-	if (row->progress != ROW_WAITING || row->same_as != ROW_NONE)
-		return false;
-	if (!row->released && !s->options.any_order)
-		return false;
-	/* What was sent before is still brought to its end. */
-	return !s->stopped || row->sent;
-}
-
-/* False where it is to be sent, and there is no room for it now. */
-static bool
-pass_row(struct sender *s, uint32_t index)
-{
-	struct msg request;
-
-	if (!may_send(s, &s->rows->at[index]))
-		return true;
-	return session_room(s->session) > s->deferred_count &&
-	    row_send(s, index, &request);
-}
-
-static void
-send_some(struct sender *s)
-{
-	bool room = true;
-
-	deferred_wake(s);
-	while (room && s->ready_first != ROW_NONE) {
-		room = pass_row(s, s->ready_first);
-		if (room)
-			s->ready_first = s->rows->at[s->ready_first].next_ready;
-	}
-	while (room && s->cursor < s->rows->count) {
-		room = pass_row(s, s->cursor);
-		if (room)
-			s->cursor++;
-	}
-	session_flush(s->session);
-}
+static const struct pipeline_ops pipeline_ops = {
+    .payer = row_payer,
+    .skip = row_skip,
+    .request = row_request,
+    .done = row_done,
+    .turned = turned,
+    .lost = lost,
+};
 
 /* ---- Printing ---- */
 
@@ -241,7 +113,7 @@ row_print(struct sender *s, const struct row *row)
 
 	/* In JSON, id is the id, and a key stands beside it. */
 	id_text(&row->id, id);
-	if (s->pay->json && given.len > 4 && given.at[3] == ':') {
+	if (s->pay->options.json && given.len > 4 && given.at[3] == ':') {
 		output_json_extra(
 		    s->out, "key", (struct str){given.at + 4, given.len - 4});
 		given = str_from(id);
@@ -249,7 +121,7 @@ row_print(struct sender *s, const struct row *row)
 	output_text(s->out, given);
 	for (i = ROW_FROM; i < ROW_FIELDS; i++)
 		output_text(s->out, row->fields[i]);
-	output_text(s->out, str_from(payment_state_text(row->answer.state)));
+	output_text(s->out, str_from(answer_state_text(row->answer.state)));
 	output_text(s->out,
 	    row->answer.reason != CODE_NONE
 		? str_from(code_text(row->answer.reason))
@@ -264,31 +136,30 @@ row_print(struct sender *s, const struct row *row)
 
 /* Whether the row at the head of the line is known by now. */
 static bool
-row_known(struct sender *s, struct row *row)
+row_known(struct sender *s, uint32_t index)
 {
-	if (row->same_as != ROW_NONE && row->progress == ROW_WAITING) {
+	struct row *row = &s->rows->at[index];
+
+	if (row->same_as != ROW_NONE) {
 		row->answer = s->rows->at[row->same_as].answer;
-		row->progress = ROW_DONE;
-		s->done++;
+		return true;
 	}
-	return row->progress == ROW_DONE;
+	row->answer = *pipeline_answer(s->pipeline, index);
+	return pipeline_ended(s->pipeline, index);
 }
 
 /* all: what is not done will not be. */
 static void
 print_some(struct sender *s, bool all)
 {
-	struct row *row;
-
 	for (; s->printed < s->rows->count; s->printed++) {
-		row = &s->rows->at[s->printed];
-		if (!row_known(s, row) && !all)
+		if (!row_known(s, s->printed) && !all)
 			break;
-		row_print(s, row);
+		row_print(s, &s->rows->at[s->printed]);
 	}
 	if (s->printed_some && output_flush(s->out) == -1) {
 		/* Nobody hears of it: send no more than was sent. */
-		s->stopped = true;
+		pipeline_stop(s->pipeline);
 	}
 	s->printed_some = false;
 	progress_show(&s->progress, s->done);
@@ -312,55 +183,12 @@ open_output(const struct pay *pay, const struct rows *rows)
 	columns[ROW_FIELDS + 2] = (struct column){"seq", COLUMN_NUMBER, 8};
 	return pay_output(&(struct output_options){.columns = columns,
 	    .count = ROW_FIELDS + 3,
-	    .json = pay->json,
+	    .json = pay->options.json,
 	    .stream = true,
 	    .heading = rows->heading});
 }
 
 /* ---- The whole ---- */
-
-static bool
-finished(const struct sender *s)
-{
-	if (session_unanswered(s->session) > 0 || s->deferred_count > 0)
-		return false;
-	return s->stopped ? s->cursor == s->rows->count
-			  : s->printed == s->rows->count;
-}
-
-/* The next moment at which there is something to do without an answer. */
-static int64_t
-wake_at_ns(const struct sender *s)
-{
-	int64_t at_ns = INT64_MAX;
-	uint32_t i;
-
-	for (i = 0; i < s->deferred_count; i++)
-		if (s->deferred_until_ns[i] < at_ns)
-			at_ns = s->deferred_until_ns[i];
-	return at_ns;
-}
-
-static enum session_end
-send_all(struct sender *s)
-{
-	enum session_end end = client_connect(s->pay->client);
-
-	for (;;) {
-		if (end != SESSION_END_NONE)
-			return end;
-		send_some(s);
-		print_some(s, false);
-		if (finished(s))
-			return SESSION_END_NONE;
-		if (loop_turn(client_loop(s->pay->client), wake_at_ns(s)) == -1)
-			err(EXIT_OSERR, "event loop");
-		if (session_state(s->session) != SESSION_READY) {
-			progress_hide(&s->progress);
-			end = client_reconnect(s->pay->client);
-		}
-	}
-}
 
 static int
 sum_up(const struct sender *s, enum session_end end)
@@ -369,7 +197,7 @@ sum_up(const struct sender *s, enum session_end end)
 	uint32_t i;
 
 	for (i = 0; i < s->rows->count && !any_sent; i++)
-		any_sent = s->rows->at[i].sent;
+		any_sent = pipeline_sent(s->pipeline, i);
 	if (end != SESSION_END_NONE && !any_sent)
 		return (int)client_exit(end);
 	if (end == SESSION_END_BROKEN || end == SESSION_END_UNTRUSTED)
@@ -379,40 +207,50 @@ sum_up(const struct sender *s, enum session_end end)
 	return s->some_declined ? EXIT_DECLINED : EXIT_OK;
 }
 
-int
-sender_run(
-    struct pay *pay, struct rows *rows, const struct sender_options *options)
+static int
+send_rows(struct sender *s)
 {
-	struct sender *s = pay_allocate(1, sizeof(*s));
 	enum session_end end;
 	int result, closed;
 
-	s->pay = pay;
-	s->session = client_session(pay->client);
-	s->rows = rows;
-	s->options = *options;
-	s->ready_first = ROW_NONE;
-	rows_link_payers(rows);
-	for (uint32_t i = 0; i < rows->count; i++)
-		rows->at[i].released = !rows->at[i].behind;
-	end = client_connect(pay->client);
-	if (end != SESSION_END_NONE) {
-		free(s);
-		warnx("%s", session_why(client_session(pay->client)));
-		warnx("nothing was sent");
-		return (int)client_exit(end);
-	}
-	s->out = open_output(pay, rows);
-	progress_init(&s->progress, rows->count);
-	end = send_all(s);
+	s->out = open_output(s->pay, s->rows);
+	progress_init(&s->progress, s->rows->count, true);
+	end = pipeline_run(s->pipeline);
 	print_some(s, true);
 	progress_hide(&s->progress);
 	if (end != SESSION_END_NONE)
-		(void)pay_gave_up(pay, end);
+		(void)pay_gave_up(s->pay, end);
 	result = sum_up(s, end);
 	closed = output_close(s->out);
 	if (result == EXIT_TEMPFAIL)
 		warnx("not finished: run the same command again");
-	free(s);
 	return result != EXIT_OK ? result : closed;
+}
+
+int
+sender_run(
+    struct pay *pay, struct rows *rows, const struct sender_options *options)
+{
+	struct sender s = {.pay = pay, .rows = rows};
+	const struct pipeline_options pipeline = {.client = pay->client,
+	    .ops = &pipeline_ops,
+	    .ctx = &s,
+	    .count = rows->count,
+	    .stop_at_first = options->stop_at_first,
+	    .any_order = options->any_order};
+	enum session_end end;
+	int result;
+
+	if (pipeline_new(&s.pipeline, &pipeline) == -1)
+		err(EXIT_OSERR, "memory");
+	end = client_connect(pay->client);
+	if (end == SESSION_END_NONE) {
+		result = send_rows(&s);
+	} else {
+		warnx("%s", session_why(client_session(pay->client)));
+		warnx("nothing was sent");
+		result = (int)client_exit(end);
+	}
+	pipeline_free(s.pipeline);
+	return result;
 }

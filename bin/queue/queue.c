@@ -1,0 +1,271 @@
+/*
+ * strife-queue: the payments that wait on disk for a gateway. One command a
+ * run; each is a row of `commands`. Manual: strife-queue(1).
+ */
+#include "queue.h"
+
+#include <err.h>
+#include <errno.h>
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/log.h"
+#include "base/privileges.h"
+#include "base/version.h"
+#include "client/ids.h"
+#include "client/login.h"
+#include "help.h"
+
+#define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
+
+static const struct command commands[] = {
+    {"add",
+	"--from ACCOUNT --to ACCOUNT [--memo TEXT]\n"
+	"           [--id UUID | --key TEXT] [--no-hold] AMOUNT CURRENCY",
+	"put a payment into the queue", help_add, add_run},
+    {"list", "", "list what waits", help_list, list_run},
+    {"flush", "[-i ID]", "send what is due, then stop", help_flush, flush_run},
+    {"watch", "", "send what is due, and stay", help_watch, watch_run},
+    {"hold", "ID | --key TEXT", "keep one back", help_hold, hold_run},
+    {"release", "ID | --key TEXT", "let it go again", help_release,
+	release_run},
+    {"drop", "ID | --key TEXT", "give one up, for good", help_drop, drop_run},
+    {"results", "[--forget DATE]", "list what has ended", help_results,
+	results_run},
+};
+
+/* ---- Help ---- */
+
+static _Noreturn void
+help_general(void)
+{
+	size_t i;
+
+	printf("usage: strife-queue [-v] [-c FILE] [--json] COMMAND [...]\n\n");
+	for (i = 0; i < COMMAND_COUNT; i++)
+		printf("  %-10s%s\n", commands[i].name, commands[i].summary);
+	printf("%s", help_common);
+	exit(output_end(EXIT_OK));
+}
+
+static _Noreturn void
+help_command(const struct command *command)
+{
+	printf("usage: strife-queue %s%s%s\n\n%s", command->name,
+	    command->usage[0] != '\0' ? " " : "", command->usage,
+	    command->help);
+	exit(output_end(EXIT_OK));
+}
+
+static _Noreturn void
+version(void)
+{
+	printf("strife-queue %s\n", STRIFE_VERSION);
+	exit(output_end(EXIT_OK));
+}
+
+/* ---- What commands share ---- */
+
+int
+queue_option(struct queue *q, int argc, char **argv, const char *shorts,
+    const struct option *longs)
+{
+	int option = options_next(&q->options, argc, argv, shorts, longs);
+
+	if (option == 'V')
+		version();
+	if (option == 'h' && q->command == NULL)
+		help_general();
+	if (option == 'h')
+		help_command(q->command);
+	return option;
+}
+
+int
+queue_no_operands(struct queue *q, int argc, char **argv)
+{
+	static const struct option longs[] = {OPTIONS_LONG};
+
+	if (queue_option(q, argc, argv, OPTIONS_SHORT, longs) != OPTIONS_END)
+		return EXIT_USAGE;
+	if (optind < argc)
+		return options_usage(
+		    &q->options, "%s: takes no operand", argv[optind]);
+	return EXIT_OK;
+}
+
+static int
+configure(struct queue *q)
+{
+	struct yaml_error error;
+	char *path = client_config_find(q->options.config);
+
+	if (path == NULL)
+		err(EXIT_OSERR, "configuration");
+	if (client_config_read(&q->config, path, &error) == -1) {
+		warnx("%s", error.text);
+		if (q->options.config == NULL)
+			warnx("another configuration is named with -c or "
+			      "$STRIFE_PAY_CONFIG");
+		free(path);
+		return EXIT_CONFIG;
+	}
+	if (q->options.verbose)
+		warnx("configuration: %s", path);
+	free(path);
+	return EXIT_OK;
+}
+
+int
+queue_open(struct queue *q)
+{
+	int result = configure(q);
+
+	if (result == EXIT_OK && spool_open(&q->spool, q->config.spool) == -1)
+		result = queue_broken(q);
+	return result;
+}
+
+void
+queue_close(struct queue *q)
+{
+	spool_close(q->spool);
+	q->spool = NULL;
+	client_config_free(&q->config);
+}
+
+int
+queue_broken(const struct queue *q)
+{
+	warnx("spool %s: %s", q->config.spool, spool_why(errno));
+	return EXIT_CANTCREATE;
+}
+
+int
+queue_client(struct queue *q, struct client **client,
+    const struct client_options *wanted)
+{
+	struct client_options options = *wanted;
+	struct yaml_error error;
+
+	options.agent = "strife-queue/" STRIFE_VERSION;
+	if (options.config == NULL)
+		options.config = &q->config;
+	if (client_new(client, &options, &error) == 0)
+		return EXIT_OK;
+	warnx("%s", error.text);
+	return EXIT_CONFIG;
+}
+
+struct output *
+queue_output(const struct output_options *options)
+{
+	struct output *output = output_open(options);
+
+	if (output == NULL)
+		err(EXIT_OSERR, "memory");
+	return output;
+}
+
+/* ---- One entry ---- */
+
+int
+queue_naming(struct queue *q, struct naming *naming, int argc, char **argv)
+{
+	enum { OPTION_KEY = OPTIONS_FIRST };
+	static const struct option longs[] = {
+	    {"key", required_argument, NULL, OPTION_KEY}, OPTIONS_LONG};
+	int option;
+
+	while ((option = queue_option(q, argc, argv, OPTIONS_SHORT, longs)) !=
+	    OPTIONS_END) {
+		if (option != OPTION_KEY)
+			return EXIT_USAGE;
+		naming->key = optarg;
+	}
+	if (argc - optind != (naming->key == NULL ? 1 : 0))
+		return options_usage(&q->options, "needs ID or --key TEXT");
+	naming->operand = argv[optind];
+	return EXIT_OK;
+}
+
+int
+queue_id(struct queue *q, const struct naming *naming, struct id *id)
+{
+	if (naming->key == NULL) {
+		if (ids_parse(id, str_from(naming->operand)))
+			return EXIT_OK;
+		return options_usage(&q->options,
+		    "%s is not an id: a UUID of 36 characters",
+		    naming->operand);
+	}
+	if (!ids_key_valid(str_from(naming->key)))
+		return options_usage(&q->options,
+		    "--key: TEXT is 1 to %d octets of UTF-8 without control "
+		    "characters",
+		    IDS_KEY_MAX);
+	*id = id_from_key(str_from(q->config.user), str_from(naming->key));
+	return EXIT_OK;
+}
+
+int
+queue_absent(const struct id *id)
+{
+	char text[ID_TEXT_LEN + 1];
+
+	id_text(id, text);
+	warnx("%s is not in the queue", text);
+	return EXIT_DECLINED;
+}
+
+/* ---- Which command ---- */
+
+static const struct command *
+find_command(const char *name)
+{
+	const char *names[COMMAND_COUNT];
+	size_t i;
+
+	for (i = 0; i < COMMAND_COUNT; i++) {
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+		names[i] = commands[i].name;
+	}
+	options_suggest("unknown command", name, names, COMMAND_COUNT);
+	fprintf(stderr, "try: strife-queue -h\n");
+	return NULL;
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct option longs[] = {OPTIONS_LONG};
+	struct queue q = {.options.program = "strife-queue"};
+	int result;
+
+	(void)setlocale(LC_CTYPE, "C.UTF-8");
+	(void)umask(077);
+	(void)signal(SIGPIPE, SIG_IGN);
+	if (privileges_no_core() != 0)
+		err(EXIT_OSERR, "cannot turn core dumps off");
+	log_set_level(LOG_LEVEL_ERROR);
+	if (queue_option(&q, argc, argv, "+" OPTIONS_SHORT, longs) !=
+	    OPTIONS_END)
+		return EXIT_USAGE;
+	if (optind == argc)
+		return options_usage(&q.options, "which command?");
+	q.command = find_command(argv[optind]);
+	if (q.command == NULL)
+		return EXIT_USAGE;
+	q.options.command = q.command->name;
+	argc -= optind;
+	argv += optind;
+	optind = 0; /* begin afresh, with the command as argv[0] */
+	result = q.command->run(&q, argc, argv);
+	queue_close(&q);
+	return output_end(result);
+}
