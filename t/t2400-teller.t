@@ -50,6 +50,8 @@ def usage(place):
             (["balance", "--jsn", "a"], "nearest is --json"),
             (["balance", "-x", "a"], "unknown option: -x"),
             (["balance", "--memo", "x", "a"], "unknown option: --memo"),
+            (["deposit", "a", "-1", "CZK", "--key", "k"],
+             "-1: amounts are positive"),
             (["balance", "--json=1", "a"], "takes no value"),
             (["statement", "a", "--since"], "needs a value"),
             (["statement", "a", "--since", "yesterday"], "2026-01-31"),
@@ -288,6 +290,26 @@ def pages(place):
         run = t.run("statement", "alice", "-n", "510")
         equal((len(run.rows), fake.requests[-1]["limit"]), (510, "10"),
               "-n asks for no more than that")
+        shown = [t.terminal("statement", "alice", "-n", "1000"),
+                 t.terminal("statement", "alice")]
+        equal(len(shown[1].out.splitlines()), 1101,
+              "a terminal shows every row of a long one")
+
+    def grown(peer, request):
+        start = int(request.get("before", "c0")[1:])
+        for i in range(start, min(start + 500, 1100)):
+            late = dict(memo="m", balance="123456789")
+            peer.answer(request, "ROW", dict(
+                ENTRY, seq=i + 1, **late if i >= 1000 else {"memo": ""}))
+        peer.answer(request, "OK", {"next": "c%d" % (start + 500)
+                                    if start + 500 < 1100 else None})
+
+    with t.daemon(grown):
+        rows = t.terminal("statement", "alice").out.splitlines()
+        equal(rows[0].split(), shown[0].out.split("\n")[0].split(),
+              "it has all columns, since later rows may need them")
+        ok(len(rows[1]) < len(rows[1100]) and rows[1100].endswith("m"),
+           "the first thousand rows do not wait for the width of later ones")
     with t.daemon(lambda peer, request: peer.answer(
             request, "OK", {"next": "x"})) as fake:
         equal((t.run("accounts").code, len(fake.requests)), (0, 2),
@@ -481,6 +503,13 @@ def bank(place):
     equal((run.code, {r["state"] for r in run.rows}), (0, {"done"}),
           "700 accounts are opened")
     equal(t.run("open", "-", stdin=text).code, 0, "and again is no error")
+    run = t.run("open", "c1", "CZK", "--overdraft", "7")
+    ok(run.code == 0 and "overdraft of 5.00 CZK was left" in run.err,
+       "with another overdraft: a warning that it was left as it is")
+    equal(t.run("open", "c1", "CZK", "--overdraft", "5").err, "",
+          "with the same: none")
+    equal(t.run("open", "-", stdin="\ufeff" + text).code, 0,
+          "a byte order mark in front is no content")
     equal(len(t.run("accounts").rows), 702, "accounts lists all")
     equal(balance("c1"), ("0.00", "5.00", "open"), "with their overdraft")
     text = "".join("key:d%d\tc%d\t1.25\tCZK\tsalary\n" % (i, i % 700)

@@ -8,8 +8,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "lib"))
 from paytest import Place, done, is_, ok  # noqa: E402
 
-COMMANDS = ("accounts", "balance", "pay", "batch", "status", "cancel",
-            "history")
+COMMANDS = ("login", "logout", "accounts", "balance", "pay", "batch", "status",
+            "cancel", "history", "menu")
 PAYMENT = ("--from", "alice@BankA", "--to", "bob@BankB")
 p = Place()
 gateway = p.gateway("ACCOUNTS => ROW account=alice@BankA currency=CZK | OK")
@@ -56,6 +56,8 @@ usage(("pay",) + PAYMENT + ("1.0", "JPY"), "JPY has 0 decimals",
       "decimals of a currency that has none")
 usage(("pay",) + PAYMENT + ("1.00", "CZQ"), "not a currency", "no currency")
 usage(("pay",) + PAYMENT + ("0", "CZK"), "1 to 10^15", "an amount of nothing")
+usage(("pay",) + PAYMENT + ("-1", "CZK"), "an amount is positive",
+      "an amount below nothing")
 usage(("pay",) + PAYMENT + ("1e3", "CZK"), "not an amount", "no amount at all")
 usage(("pay",) + PAYMENT + ("10000000000000.01", "CZK"), "1 to 10^15",
       "more than 10^15")

@@ -144,8 +144,8 @@ is_((r.returncode, len(gateway.lines("PAY"))), (0, 2),
     "no answer in time: sent again")
 
 p.config(unused_address(), unused_address(), retries="1")
-r = p.pay("pay", *PAYMENT)
-is_(r.returncode, 69, "no gateway reachable: exit 69")
+r = p.pay("pay", "--no-queue", *PAYMENT)
+is_(r.returncode, 69, "no gateway reachable, --no-queue: exit 69")
 ok("not sent" in r.stderr and re.search(UUID, r.stderr),
    "it says that nothing was sent, under which id", r.stderr)
 is_(r.stdout, "", "no result")

@@ -40,7 +40,7 @@ second = p.pay(*PAYMENT).stdout.split("\t")[0]
 is_(parts(second)[1], parts(first)[1] + 1, "the next id has the next number")
 
 p.config(unused_address(), retries="0")
-r = p.pay(*PAYMENT)
+r = p.pay(*PAYMENT, "--no-queue")
 third = r.stderr.split()[1]
 is_((r.returncode, parts(third)[1]), (69, parts(first)[1] + 2),
     "a payment that was not sent has used its number up")

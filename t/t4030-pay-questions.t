@@ -2,12 +2,14 @@
 """strife-pay accounts, balance, status, cancel and history."""
 import json
 import os
+import shutil
+import subprocess
 import sys
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "lib"))
-from paytest import Place, done, is_, ok  # noqa: E402
+from paytest import PAY, Place, done, is_, ok  # noqa: E402
 
 ID = "0190aaaa-bbbb-4ccc-8ddd-eeeeffff0001"
 DAY = "2026-01-31T12:00:00.000000Z"
@@ -55,6 +57,10 @@ ok("a.smith@BankB: BANK_UNAVAILABLE" in r.stderr, "and which is not",
    r.stderr)
 r = p.pay("balance", "bob@BankB")
 is_((r.returncode, r.stdout), (1, ""), "balance of another's: exit 1")
+ok("nearest" not in r.stderr, "none of theirs is near", r.stderr)
+r = p.pay("balance", "alcie@BankA")
+ok("the nearest of your accounts is alice@BankA" in r.stderr,
+   "balance of an account misspelt: the nearest is named", r.stderr)
 code, shown, _ = p.terminal("balance", "alice@BankA", "yen@BankA")
 is_(shown, "account      currency   posted  held  available  seq\n"
     "alice@BankA  CZK       1234.56  0.50    1234.06    9\n"
@@ -170,13 +176,62 @@ for since, sent in (("2026-01-31", "2026-01-31T00:00:00.000000Z"),
     is_(gateway.lines("HISTORY")[-1],
         "HISTORY account=alice@BankA limit=50 since=" + sent,
         "history --since " + since)
+p.pay("history", "alice@BankA", "--since", "2026-01-30", "--until",
+      "2026-01-31")
+is_(gateway.lines("HISTORY")[-1],
+    "HISTORY account=alice@BankA limit=50 since=2026-01-30T00:00:00.000000Z "
+    "until=2026-01-31T23:59:59.999999Z",
+    "history --until, a day with its end: the bank leaves the rest out")
 for since in ("2026-1-31", "2026-01-31T12:00", "2026-01-31T12:00:00",
               "2026-01-31T12:00:00.Z", "2026-01-31T25:00:00Z",
               "2026-01-31T12:00:00Zx", "1969-12-31", "x"):
     is_(p.pay("history", "alice@BankA", "--since", since).returncode, 64,
         "history --since %s is refused" % since)
+# Eight pages of 500, each entry with the balance after it.
+pages = "\n".join(
+    "HISTORY %s=> %s | OK%s" % (
+        "before=p%d " % page if page else "",
+        " | ".join("ROW seq=%d time={time} id= kind=deposit amount=1 "
+                   "currency=CZK balance=%d peer= memo=" % (4000 - i, 4000 - i)
+                   for i in range(500 * page, 500 * page + 500)),
+        " next=p%d" % (page + 1) if page < 7 else "")
+    for page in sorted(range(8), reverse=True))
+gateway = given(pages)
+r = p.pay("history", "a@BankA", "--until", "2026-01-29", "--since",
+          "2026-01-28", "-n", "5000", "--json")
+is_((r.returncode, [json.loads(line)["balance"]
+                    for line in r.stdout.splitlines()]),
+    (0, ["%d.%02d" % divmod(4000 - i, 100) for i in range(4000)]),
+    "history: page after page, each entry with the balance after it")
+is_((len(gateway.lines("HISTORY")), gateway.lines("HISTORY")[7]),
+    (8, "HISTORY account=a@BankA limit=500 before=p7 "
+        "since=2026-01-28T00:00:00.000000Z "
+        "until=2026-01-29T23:59:59.999999Z"),
+    "history --since --until: of a day its beginning, and its end")
+is_(p.pay("history", "a@BankA", "--until", "x").returncode, 64,
+    "history --until x is refused")
+r = subprocess.run("strife-pay history a@BankA -n 4000 --json | jq -s "
+                   "'map(.amount|tonumber)|add*100|round'", shell=True,
+                   env=dict(p.environment(), PATH=os.path.dirname(PAY) + ":" +
+                            os.environ["PATH"]), cwd=p.dir, text=True,
+                   capture_output=True)
+if shutil.which("jq"):
+    is_(r.stdout, "4000\n", "history --json | jq")
+gateway = given("HISTORY => ERR code=FORBIDDEN retry=never text=no\n" +
+                ACCOUNTS)
+r = p.pay("history", "alice@BnakA")
+ok(r.returncode == 1 and "is alice@BankA" in r.stderr,
+   "history of an account misspelt: the nearest is named", r.stderr)
+gateway = given("PAY => ERR code=FORBIDDEN retry=never text=no\n" + ACCOUNTS)
+r = p.pay("pay", "--from", "alice@BankB", "--to", "bob@BankB", "1", "CZK")
+ok(r.returncode == 1 and "is alice@BankA" in r.stderr,
+   "pay from an account misspelt: the nearest is named", r.stderr)
+
+gateway = given("HISTORY => " + (ROW + " | ") %
+                (1, ID, 1, 1, "") + (ROW + " | OK") % (2, ID, 1, 1, ""))
 r = p.pay("history", "bad@BankA", "-n", "1")
 is_(r.returncode, 76, "history: more entries than asked for: exit 76")
+given("HISTORY => OK")
 r = p.pay("history", "alice@BankA", "-n", "7")
 is_((r.returncode, r.stdout), (0, ""), "history: none")
 done()

@@ -106,6 +106,29 @@ bank_run(struct console *c)
 	return console_ask(c, c->command->verb, bank_request, &order, NULL);
 }
 
+/* ---- revoke ---- */
+
+static void
+user_request(void *ctx, struct msg *m)
+{
+	msg_set_str(m, KEY_user, str_from(ctx));
+}
+
+static int
+user_run(struct console *c)
+{
+	struct str user = str_from(c->operands[0]);
+	struct account account;
+
+	if (!name_valid(user) && !account_parse(&account, user))
+		return console_usage(c,
+		    "%s is not a user: NAME, or NAME@BANK for a bank's "
+		    "customer",
+		    c->operands[0]);
+	return console_ask(
+	    c, c->command->verb, user_request, c->operands[0], NULL);
+}
+
 /* ---- Tables ---- */
 
 static const struct console_option options[OPTION_COUNT] = {
@@ -150,6 +173,15 @@ static const struct console_command commands[] = {
 	order_run, 0, 0, 0, VERB_CONTROL_DRAIN, 0, {0}},
     {"resume", "", "undo drain", "Undoes drain.\n", order_run, 0, 0, 0,
 	VERB_CONTROL_RESUME, 0, {0}},
+    {"revoke", "USER", "end a user's sessions and tokens",
+	"Ends the sessions of a user, on every connection, and makes the "
+	"tokens\n"
+	"that he was given so far worthless. USER is NAME, or NAME@BANK for "
+	"who\n"
+	"logged in at a bank. He can log in again: change users.yaml first "
+	"and\n"
+	"send the gateway SIGHUP, if he is not to.\n",
+	user_run, 1, 1, 0, VERB_CONTROL_REVOKE, 0, {0}},
     {"waive", "BANK", "go on with a bank that was fenced or stopped",
 	"Goes on with a bank that was fenced, or stopped because its answers\n"
 	"contradicted the journal, and no longer waits for it after a "
@@ -161,6 +193,12 @@ static const struct console_command commands[] = {
 	"Binds a bank that is not connected to another journal, by its UUID,\n"
 	"as after it had to begin a new one.\n",
 	bank_run, 2, 2, 0, VERB_CONTROL_REBIND, 0, {0}},
+    {"snapshot", "", "write the state beside the journal, for the next start",
+	"Writes the gateway's state beside its journal, so that the next "
+	"start\n"
+	"need not read all of it. Shows the newest record in it, once it is\n"
+	"in place.\n",
+	list_run, 0, 0, 0, VERB_CONTROL_SNAPSHOT, 1, {KEY_seq}},
 };
 
 static const struct console_advice advice[] = {
@@ -172,6 +210,9 @@ static const struct console_advice advice[] = {
     {VERB_CONTROL_REBIND, CODE_NOT_FOUND, "strife-ctl banks lists them"},
     {VERB_CONTROL_REBIND, CODE_BAD_REQUEST,
 	"stop that bank first if it is to have another"},
+    {VERB_CONTROL_REVOKE, CODE_OVERLOADED,
+	"replace the gateway's key for tokens: none that it gave out is good "
+	"then"},
     {VERB_UNKNOWN, CODE_READ_ONLY,
 	"make room on the disk of the gateway's journal, then run it again"},
 };

@@ -3,10 +3,15 @@
 #include <err.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/check.h"
+#include "base/nearest.h"
 #include "client/output.h"
 #include "wire/money.h"
+
+/* As many are compared with a word that is none of them. */
+#define ACCOUNTS_NEAR_MAX 256
 
 struct asking {
 	struct linked_list *list;
@@ -64,12 +69,38 @@ accounts_ask(struct pay *pay, struct linked_list *list)
 	return asking.result;
 }
 
+const char *
+accounts_near(const struct linked_list *list, const char *text)
+{
+	const char *names[ACCOUNTS_NEAR_MAX];
+	uint32_t i, count = list->count;
+
+	if (count > ACCOUNTS_NEAR_MAX)
+		count = ACCOUNTS_NEAR_MAX;
+	for (i = 0; i < count; i++)
+		names[i] = list->at[i].account;
+	return nearest_word(str_from(text), names, count);
+}
+
+void
+accounts_suggest(struct pay *pay, const char *text)
+{
+	struct linked_list list = {NULL, 0};
+	const char *near = NULL;
+
+	if (accounts_ask(pay, &list) == EXIT_OK)
+		near = accounts_near(&list, text);
+	if (near != NULL && strcmp(near, text) != 0)
+		warnx("the nearest of your accounts is %s", near);
+	free(list.at);
+}
+
 /* ---- accounts ---- */
 
 int
 accounts_run(struct pay *pay, int argc, char **argv)
 {
-	static const struct option longs[] = {PAY_LONG_OPTIONS};
+	static const struct option longs[] = {OPTIONS_LONG};
 	static const struct column columns[] = {
 	    {"account", COLUMN_TEXT, 0}, {"currency", COLUMN_TEXT, 0}};
 	struct linked_list list = {NULL, 0};
@@ -78,17 +109,17 @@ accounts_run(struct pay *pay, int argc, char **argv)
 	uint32_t i;
 	int result;
 
-	if (pay_option(pay, argc, argv, PAY_SHORT_OPTIONS, longs) !=
-	    PAY_OPTION_END)
+	if (pay_option(pay, argc, argv, OPTIONS_SHORT, longs) != OPTIONS_END)
 		return EXIT_USAGE;
 	if (optind != argc)
-		return pay_usage(pay, "accounts takes no operand");
+		return options_usage(
+		    &pay->options, "accounts takes no operand");
 	result = pay_start(pay, 1);
 	if (result == EXIT_OK)
 		result = accounts_ask(pay, &list);
 	if (result == EXIT_OK) {
 		out = pay_output(&(struct output_options){
-		    .columns = columns, .count = 2, .json = pay->json});
+		    .columns = columns, .count = 2, .json = pay->options.json});
 		for (i = 0; i < list.count; i++) {
 			output_text(out, str_from(list.at[i].account));
 			currency[0] = '\0';
@@ -109,6 +140,7 @@ struct balance {
 	struct output *out;
 	const char *account;
 	int result;
+	bool forbidden;
 };
 
 static void
@@ -123,6 +155,7 @@ balance_answered(void *ctx, uint64_t cookie, const struct msg *reply)
 		return;
 	if (reply->word == MSG_ERR) {
 		b->result = pay_refused(b->account, reply);
+		b->forbidden = reply->v[KEY_code].u64 == CODE_FORBIDDEN;
 		return;
 	}
 	currency = (uint32_t)reply->v[KEY_currency].u64;
@@ -165,9 +198,12 @@ balance_ask(struct pay *pay, struct output *out, const char *const *accounts,
 		msg_set_account(&request, KEY_account, account);
 		b.account = accounts[i];
 		b.result = EXIT_OK;
+		b.forbidden = false;
 		end = client_call(pay->client, &call);
 		if (end != SESSION_END_NONE)
 			return pay_gave_up(pay, end);
+		if (b.forbidden)
+			accounts_suggest(pay, accounts[i]);
 		result = worse(result, b.result);
 	}
 	return result;
@@ -181,13 +217,13 @@ balance_show(struct pay *pay, const char *const *accounts, uint32_t count)
 	    {"held", COLUMN_MONEY, 0}, {"available", COLUMN_MONEY, 0},
 	    {"seq", COLUMN_NUMBER, 0}};
 	struct output *out = pay_output(&(struct output_options){
-	    .columns = columns, .count = 6, .json = pay->json});
+	    .columns = columns, .count = 6, .json = pay->options.json});
 	int result = balance_ask(pay, out, accounts, count);
 
 	return worse(result, output_close(out));
 }
 
-static int
+int
 balance_all(struct pay *pay)
 {
 	struct linked_list list = {NULL, 0};
@@ -209,17 +245,16 @@ balance_all(struct pay *pay)
 int
 balance_run(struct pay *pay, int argc, char **argv)
 {
-	static const struct option longs[] = {PAY_LONG_OPTIONS};
+	static const struct option longs[] = {OPTIONS_LONG};
 	struct account account;
 	int result, i;
 
-	if (pay_option(pay, argc, argv, PAY_SHORT_OPTIONS, longs) !=
-	    PAY_OPTION_END)
+	if (pay_option(pay, argc, argv, OPTIONS_SHORT, longs) != OPTIONS_END)
 		return EXIT_USAGE;
 	for (i = optind; i < argc; i++)
 		if (!account_parse(&account, str_from(argv[i])))
-			return pay_usage(
-			    pay, "%s is not an account: NAME@BANK", argv[i]);
+			return options_usage(&pay->options,
+			    "%s is not an account: NAME@BANK", argv[i]);
 	i = optind; /* getopt's own, before anything else may move it */
 	result = pay_start(pay, 1);
 	if (result != EXIT_OK)

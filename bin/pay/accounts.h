@@ -22,4 +22,11 @@ struct linked_list {
 /* Asks the gateway: EXIT_OK, or the exit code having said why. */
 int accounts_ask(struct pay *, struct linked_list *);
 
+/* The nearest of these, or NULL; borrows from the list. */
+const char *accounts_near(const struct linked_list *, const char *text);
+/* Says which of the user's accounts is the nearest, where one is near. */
+void accounts_suggest(struct pay *, const char *text);
+/* Prints the balances of all of them; returns the exit code. */
+int balance_all(struct pay *);
+
 #endif

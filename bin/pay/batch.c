@@ -26,7 +26,7 @@ static int
 batch_options(struct pay *pay, struct batch *b, int argc, char **argv)
 {
 	enum {
-		OPTION_ASSIGN = PAY_OPTION_FIRST,
+		OPTION_ASSIGN = OPTIONS_FIRST,
 		OPTION_WINDOW,
 		OPTION_STOP,
 		OPTION_ANY_ORDER
@@ -35,13 +35,12 @@ batch_options(struct pay *pay, struct batch *b, int argc, char **argv)
 	    {"assign", required_argument, NULL, OPTION_ASSIGN},
 	    {"window", required_argument, NULL, OPTION_WINDOW},
 	    {"stop-at-first", no_argument, NULL, OPTION_STOP},
-	    {"any-order", no_argument, NULL, OPTION_ANY_ORDER},
-	    PAY_LONG_OPTIONS};
+	    {"any-order", no_argument, NULL, OPTION_ANY_ORDER}, OPTIONS_LONG};
 	const char *problem;
 	int option;
 
-	while ((option = pay_option(pay, argc, argv, PAY_SHORT_OPTIONS,
-		    longs)) != PAY_OPTION_END) {
+	while ((option = pay_option(pay, argc, argv, OPTIONS_SHORT, longs)) !=
+	    OPTIONS_END) {
 		switch (option) {
 		case OPTION_ASSIGN:
 			b->assign = optarg;
@@ -50,8 +49,9 @@ batch_options(struct pay *pay, struct batch *b, int argc, char **argv)
 			b->window = (uint32_t)strtonum(
 			    optarg, 1, SESSION_WINDOW_MAX, &problem);
 			if (problem != NULL)
-				return pay_usage(pay, "--window %s: 1 to %d",
-				    optarg, SESSION_WINDOW_MAX);
+				return options_usage(&pay->options,
+				    "--window %s: 1 to %d", optarg,
+				    SESSION_WINDOW_MAX);
 			break;
 		case OPTION_STOP:
 			b->sender.stop_at_first = true;
@@ -64,7 +64,7 @@ batch_options(struct pay *pay, struct batch *b, int argc, char **argv)
 		}
 	}
 	if (argc - optind > 1)
-		return pay_usage(pay, "one file at a time");
+		return options_usage(&pay->options, "one file at a time");
 	b->path = optind < argc ? argv[optind] : "-";
 	return EXIT_OK;
 }

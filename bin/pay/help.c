@@ -13,6 +13,17 @@ const char help_common[] =
     "input, 69 no gateway reachable, 75 not finished: run the same command\n"
     "again, 76 protocol, 77 login, 78 configuration.\n";
 
+const char help_login[] =
+    "Logs in and keeps the token, in strife/token of the state directory;\n"
+    "later commands use it until it expires. USER is the configured one,\n"
+    "unless it is given; the password is asked for without echo.\n"
+    "\n"
+    "  --bank BANK        USER is a customer of BANK, not of the gateway\n"
+    "  --password-fd N    read the password from this open file\n";
+
+const char help_logout[] =
+    "Has the gateway revoke the token for good, and removes it here.\n";
+
 const char help_accounts[] = "Lists your accounts with their currencies.\n";
 
 const char help_balance[] =
@@ -27,8 +38,13 @@ const char help_pay[] =
     "  --memo TEXT      up to 140 octets for both statements\n"
     "  --id UUID        the payment's id (else a new one is made)\n"
     "  --key TEXT       an id made of you and TEXT, always the same\n"
-    "  --no-hold        do not wait for a bank that is away: fail\n"
-    "  --no-queue       exit 69 when no gateway is reachable (as always)\n"
+    "  --no-hold        where a bank is away, do not let the gateway hold "
+    "it;\n"
+    "                   it is queued here and tried again, unless --no-queue\n"
+    "                   is given too\n"
+    "  --no-queue       do not spool it: exit 69 when no gateway is "
+    "reachable\n"
+    "  --wait[=S]       until it has ended, or S seconds are over\n"
     "\n"
     "  strife-pay pay --from alice@BankA --to landlord@BankB \\\n"
     "      --key rent-$(date +%Y-%m) 9500.00 CZK\n";
@@ -47,9 +63,11 @@ const char help_batch[] =
     "  --any-order       a payer's rows need not wait for those before them\n";
 
 const char help_status[] =
-    "Shows what became of one of your payments.\n"
+    "Shows what became of your payments.\n"
     "\n"
-    "  --key TEXT   the payment that was made with --key TEXT\n";
+    "  --key TEXT        the payment that was made with --key TEXT\n"
+    "  --wait[=SECONDS]  until each has ended, or SECONDS are over; then the\n"
+    "                    exit code is the payment's\n";
 
 const char help_cancel[] =
     "Gives a payment up for good, unless it is committed: its id can then\n"
@@ -62,4 +80,12 @@ const char help_history[] =
     "one.\n"
     "\n"
     "  -n N           at most N entries (50)\n"
-    "  --since DATE   at or after DATE: 2026-01-31 (UTC) or RFC 3339\n";
+    "  --since DATE   at or after DATE: 2026-01-31 (UTC) or RFC 3339\n"
+    "  --until DATE   at or before DATE; of a day, until its end\n";
+
+const char help_menu[] =
+    "Asks what to do: log in, balance, pay, retry pending, history, log out,\n"
+    "quit. Pending payments are delivered meanwhile. Ctrl-C gives up an\n"
+    "entry; at the main prompt it leaves.\n"
+    "\n"
+    "  --plain   leave the editing of lines to the terminal, or to rlwrap\n";

@@ -3,7 +3,8 @@
 #define STRIFE_PAY_HELP_H
 
 extern const char help_common[];
-extern const char help_accounts[], help_balance[], help_pay[], help_batch[],
-    help_status[], help_cancel[], help_history[];
+extern const char help_login[], help_logout[], help_accounts[], help_balance[],
+    help_pay[], help_batch[], help_status[], help_cancel[], help_history[],
+    help_menu[];
 
 #endif

@@ -9,11 +9,11 @@
 #include "base/check.h"
 #include "client/date.h"
 #include "client/output.h"
+#include "history.h"
 #include "pay.h"
 #include "wire/money.h"
 
 #define PAGE_MAX 500
-#define ENTRIES_MAX 10000000
 #define CURSOR_MAX 1024
 
 struct entry {
@@ -29,14 +29,12 @@ struct entry {
 
 struct history {
 	struct pay *pay;
-	const char *account_text;
-	bool has_since;
-	int64_t since_us;
+	struct history_range range;
 	uint32_t left; /* entries still wanted */
 	/* The page that is being read: kept until it is whole. */
 	struct entry entries[PAGE_MAX];
 	uint32_t count, asked;
-	bool too_many;
+	bool too_many, forbidden;
 	char next[CURSOR_MAX + 1]; /* "": the last page */
 	int result;
 };
@@ -69,7 +67,8 @@ history_answered(void *ctx, uint64_t cookie, const struct msg *reply)
 	if (reply == NULL) {
 		h->count = 0;
 	} else if (reply->word == MSG_ERR) {
-		h->result = pay_refused(h->account_text, reply);
+		h->result = pay_refused(h->range.account, reply);
+		h->forbidden = reply->v[KEY_code].u64 == CODE_FORBIDDEN;
 	} else if (reply->word == MSG_ROW) {
 		if (h->count == h->asked)
 			h->too_many = true;
@@ -93,7 +92,7 @@ page_ask(struct history *h)
 	bool legal;
 
 	memcpy(before, h->next, sizeof(before));
-	legal = account_parse(&account, str_from(h->account_text));
+	legal = account_parse(&account, str_from(h->range.account));
 	CHECK(legal);
 	h->asked = h->left < PAGE_MAX ? h->left : PAGE_MAX;
 	h->count = 0;
@@ -103,8 +102,10 @@ page_ask(struct history *h)
 	msg_set_u64(&request, KEY_limit, h->asked);
 	if (before[0] != '\0')
 		msg_set_str(&request, KEY_before, str_from(before));
-	if (h->has_since)
-		msg_set_i64(&request, KEY_since, h->since_us);
+	if (h->range.since_us > 0)
+		msg_set_i64(&request, KEY_since, h->range.since_us);
+	if (h->range.until_us != INT64_MAX)
+		msg_set_i64(&request, KEY_until, h->range.until_us);
 	end = client_call(h->pay->client, &call);
 	if (end != SESSION_END_NONE)
 		return pay_gave_up(h->pay, end);
@@ -135,28 +136,45 @@ entry_print(struct output *out, const struct entry *e)
 	output_row(out);
 }
 
-static int
-history_show(struct history *h)
+static void
+page_print(struct history *h, struct output *out)
+{
+	uint32_t i;
+
+	for (i = 0; i < h->count; i++)
+		entry_print(out, &h->entries[i]);
+	h->left -= h->count;
+}
+
+int
+history_print(struct pay *pay, const struct history_range *range)
 {
 	static const struct column columns[] = {{"time", COLUMN_TEXT, 0},
 	    {"seq", COLUMN_NUMBER, 0}, {"id", COLUMN_TEXT, 0},
 	    {"kind", COLUMN_TEXT, 0}, {"amount", COLUMN_MONEY, 0},
 	    {"currency", COLUMN_TEXT, 0}, {"balance", COLUMN_MONEY, 0},
 	    {"peer", COLUMN_TEXT, 0}, {"memo", COLUMN_TEXT, 0}};
+	struct history *h = pay_allocate(1, sizeof(*h));
 	struct output *out = pay_output(&(struct output_options){
-	    .columns = columns, .count = 9, .json = h->pay->json});
+	    .columns = columns, .count = 9, .json = pay->options.json});
 	int result, closed;
-	uint32_t i;
 
+	h->pay = pay;
+	h->range = *range;
+	h->left = range->count;
 	do {
 		result = page_ask(h);
 		if (result != EXIT_OK)
 			break;
-		for (i = 0; i < h->count; i++)
-			entry_print(out, &h->entries[i]);
-		h->left -= h->count;
+		page_print(h, out);
+		/* Nobody reads on: ask no further. */
+		if (output_flush(out) == -1)
+			break;
 	} while (h->left > 0 && h->next[0] != '\0' && h->count > 0);
 	closed = output_close(out);
+	if (h->forbidden)
+		accounts_suggest(pay, range->account);
+	free(h);
 	return result != EXIT_OK ? result : closed;
 }
 
@@ -171,8 +189,8 @@ only_account(struct pay *pay, char **account)
 	if (result == EXIT_OK && list.count == 1) {
 		*account = pay_copy(str_from(list.at[0].account));
 	} else if (result == EXIT_OK) {
-		result = pay_usage(
-		    pay, "which account? You have %u", (unsigned)list.count);
+		result = options_usage(&pay->options,
+		    "which account? You have %u", (unsigned)list.count);
 		for (i = 0; i < list.count; i++)
 			fprintf(stderr, "  %s\n", list.at[i].account);
 	}
@@ -180,68 +198,80 @@ only_account(struct pay *pay, char **account)
 	return result;
 }
 
+/* Of --since, or of --until: then a day is meant with its end. */
 static int
-history_options(struct pay *pay, struct history *h, int argc, char **argv)
+take_date(const struct pay *pay, const char *name, const char *text,
+    bool (*parse)(int64_t *, struct str), int64_t *us)
 {
-	enum { OPTION_SINCE = PAY_OPTION_FIRST };
-	static const struct option longs[] = {
-	    {"since", required_argument, NULL, OPTION_SINCE}, PAY_LONG_OPTIONS};
-	const char *problem;
-	int option;
+	if (parse(us, str_from(text)))
+		return EXIT_OK;
+	return options_usage(&pay->options,
+	    "%s %s: 2026-01-31, or RFC 3339 as in 2026-01-31T12:00:00Z", name,
+	    text);
+}
 
-	while ((option = pay_option(pay, argc, argv,
-		    PAY_SHORT_OPTIONS "n:", longs)) != PAY_OPTION_END) {
+static int
+history_options(
+    struct pay *pay, struct history_range *range, int argc, char **argv)
+{
+	enum { OPTION_SINCE = OPTIONS_FIRST, OPTION_UNTIL };
+	static const struct option longs[] = {
+	    {"since", required_argument, NULL, OPTION_SINCE},
+	    {"until", required_argument, NULL, OPTION_UNTIL}, OPTIONS_LONG};
+	const char *problem;
+	int option, result = EXIT_OK;
+
+	while (result == EXIT_OK &&
+	    (option = pay_option(pay, argc, argv, OPTIONS_SHORT "n:", longs)) !=
+		OPTIONS_END) {
 		switch (option) {
 		case 'n':
-			h->left = (uint32_t)strtonum(
-			    optarg, 1, ENTRIES_MAX, &problem);
+			range->count = (uint32_t)strtonum(
+			    optarg, 1, HISTORY_MAX, &problem);
 			if (problem != NULL)
-				return pay_usage(
-				    pay, "-n %s: 1 to %d", optarg, ENTRIES_MAX);
+				return options_usage(&pay->options,
+				    "-n %s: 1 to %d", optarg, HISTORY_MAX);
 			break;
 		case OPTION_SINCE:
-			h->has_since = true;
-			if (!date_parse(&h->since_us, str_from(optarg)))
-				return pay_usage(pay,
-				    "--since %s: 2026-01-31, or RFC 3339 as "
-				    "in 2026-01-31T12:00:00Z",
-				    optarg);
+			result = take_date(pay, "--since", optarg, date_parse,
+			    &range->since_us);
+			break;
+		case OPTION_UNTIL:
+			result = take_date(pay, "--until", optarg,
+			    date_parse_until, &range->until_us);
 			break;
 		default:
 			return EXIT_USAGE;
 		}
 	}
-	return EXIT_OK;
+	return result;
 }
 
 int
 history_run(struct pay *pay, int argc, char **argv)
 {
-	struct history *h = pay_allocate(1, sizeof(*h));
+	struct history_range range = {.until_us = INT64_MAX, .count = 50};
 	struct account account;
 	char *only = NULL;
 	int result;
 
-	h->pay = pay;
-	h->left = 50;
-	result = history_options(pay, h, argc, argv);
+	result = history_options(pay, &range, argc, argv);
 	if (result == EXIT_OK && argc - optind > 1)
-		result = pay_usage(pay, "one account at a time");
+		result = options_usage(&pay->options, "one account at a time");
 	if (result == EXIT_OK && optind < argc) {
-		h->account_text = argv[optind];
-		if (!account_parse(&account, str_from(h->account_text)))
-			result = pay_usage(pay,
-			    "%s is not an account: NAME@BANK", h->account_text);
+		range.account = argv[optind];
+		if (!account_parse(&account, str_from(range.account)))
+			result = options_usage(&pay->options,
+			    "%s is not an account: NAME@BANK", range.account);
 	}
 	if (result == EXIT_OK)
 		result = pay_start(pay, 1);
-	if (result == EXIT_OK && h->account_text == NULL) {
+	if (result == EXIT_OK && range.account == NULL) {
 		result = only_account(pay, &only);
-		h->account_text = only;
+		range.account = only;
 	}
 	if (result == EXIT_OK)
-		result = history_show(h);
+		result = history_print(pay, &range);
 	free(only);
-	free(h);
 	return result;
 }

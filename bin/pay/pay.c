@@ -7,7 +7,6 @@
 #include <err.h>
 #include <locale.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,27 +14,33 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "base/privileges.h"
 #include "base/version.h"
 #include "help.h"
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
 static const struct command commands[] = {
+    {"login", "[--bank BANK] [--password-fd N] [USER]",
+	"log in, and keep the token", help_login, login_run},
+    {"logout", "", "give the token up", help_logout, logout_run},
     {"accounts", "", "list your accounts", help_accounts, accounts_run},
     {"balance", "[ACCOUNT...]", "show balances", help_balance, balance_run},
     {"pay",
 	"--from ACCOUNT --to ACCOUNT [--memo TEXT]\n"
 	"           [--id UUID | --key TEXT] [--no-hold] [--no-queue]\n"
+	"           [--wait[=SECONDS]]\n"
 	"           AMOUNT CURRENCY",
 	"make one payment", help_pay, payment_run},
     {"batch", "[--assign OUT] [--window N] [--stop-at-first] [FILE | -]",
 	"make the payments in a file", help_batch, batch_run},
-    {"status", "ID | --key TEXT", "what became of a payment", help_status,
-	status_run},
+    {"status", "[--wait[=SECONDS]] ID ... | --key TEXT",
+	"what became of payments", help_status, status_run},
     {"cancel", "ID | --key TEXT", "give a payment up, for good", help_cancel,
 	cancel_run},
-    {"history", "[-n N] [--since DATE] [ACCOUNT]",
+    {"history", "[-n N] [--since DATE] [--until DATE] [ACCOUNT]",
 	"list an account's entries, newest first", help_history, history_run},
+    {"menu", "[--plain]", "all of this in a conversation", help_menu, menu_run},
 };
 
 /* ---- Help ---- */
@@ -49,7 +54,7 @@ help_general(void)
 	for (i = 0; i < COMMAND_COUNT; i++)
 		printf("  %-10s%s\n", commands[i].name, commands[i].summary);
 	printf("%s", help_common);
-	exit(fflush(stdout) == 0 ? EXIT_OK : EXIT_CANTCREATE);
+	exit(output_end(EXIT_OK));
 }
 
 static _Noreturn void
@@ -58,113 +63,29 @@ help_command(const struct command *command)
 	printf("usage: strife-pay %s%s%s\n\n%s", command->name,
 	    command->usage[0] != '\0' ? " " : "", command->usage,
 	    command->help);
-	exit(fflush(stdout) == 0 ? EXIT_OK : EXIT_CANTCREATE);
+	exit(output_end(EXIT_OK));
 }
 
 static _Noreturn void
 version(void)
 {
 	printf("strife-pay %s\n", STRIFE_VERSION);
-	exit(fflush(stdout) == 0 ? EXIT_OK : EXIT_CANTCREATE);
-}
-
-int
-pay_usage(const struct pay *pay, const char *format, ...)
-{
-	va_list ap;
-
-	va_start(ap, format);
-	vwarnx(format, ap);
-	va_end(ap);
-	if (pay->command != NULL)
-		fprintf(stderr, "try: strife-pay %s -h\n", pay->command->name);
-	else
-		fprintf(stderr, "try: strife-pay -h\n");
-	return EXIT_USAGE;
-}
-
-void
-pay_suggest(const char *message, const char *word, const char *const *names,
-    size_t count)
-{
-	const char *near = yaml_nearest(str_from(word), names, count);
-
-	if (near != NULL)
-		warnx("%s: %s (the nearest is %s)", message, word, near);
-	else
-		warnx("%s: %s", message, word);
-}
-
-/* ---- Options ---- */
-
-#define LONGS_MAX 32
-
-/* A long option that is not one: the word up to "=", and the nearest. */
-static void
-unknown_long(const char *word, const struct option *longs)
-{
-	const char *names[LONGS_MAX];
-	char dashed[LONGS_MAX][32], given[64];
-	size_t count;
-	int len;
-
-	for (count = 0; longs[count].name != NULL; count++) {
-		CHECK(count < LONGS_MAX);
-		len = snprintf(dashed[count], sizeof(dashed[count]), "--%s",
-		    longs[count].name);
-		CHECK(len > 0 && (size_t)len < sizeof(dashed[count]));
-		names[count] = dashed[count];
-	}
-	len = snprintf(
-	    given, sizeof(given), "%.*s", (int)strcspn(word, "="), word);
-	CHECK(len >= 0);
-	pay_suggest("unknown option", given, names, count);
+	exit(output_end(EXIT_OK));
 }
 
 int
 pay_option(struct pay *pay, int argc, char **argv, const char *shorts,
     const struct option *longs)
 {
-	int option;
+	int option = options_next(&pay->options, argc, argv, shorts, longs);
 
-	opterr = 0;
-	while ((option = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
-		switch (option) {
-		case 'c':
-			pay->config_option = optarg;
-			break;
-		case PAY_OPTION_JSON:
-			pay->json = true;
-			break;
-		case 'v':
-			pay->verbose = true;
-			break;
-		case 'V':
-			version();
-		case 'h':
-			if (pay->command == NULL)
-				help_general();
-			help_command(pay->command);
-		case ':':
-			(void)pay_usage(
-			    pay, "%s needs a value", argv[optind - 1]);
-			return PAY_OPTION_BAD;
-		case '?':
-			if (optopt > 0 && optopt < 256)
-				warnx("unknown option: -%c", optopt);
-			else if (optopt >= 256)
-				warnx("%s takes no value", argv[optind - 1]);
-			else
-				unknown_long(argv[optind - 1], longs);
-			(void)fprintf(stderr, "try: strife-pay %s%s-h\n",
-			    pay->command != NULL ? pay->command->name : "",
-			    pay->command != NULL ? " " : "");
-			return PAY_OPTION_BAD;
-		default:
-			return option;
-		}
-	}
-	return PAY_OPTION_END;
+	if (option == 'V')
+		version();
+	if (option == 'h' && pay->command == NULL)
+		help_general();
+	if (option == 'h')
+		help_command(pay->command);
+	return option;
 }
 
 /* ---- What commands share ---- */
@@ -174,7 +95,7 @@ tell(void *ctx, bool detail, const char *text)
 {
 	const struct pay *pay = ctx;
 
-	if (!detail || pay->verbose)
+	if (!detail || pay->options.verbose)
 		warnx("%s", text);
 }
 
@@ -182,19 +103,19 @@ static int
 configure(struct pay *pay)
 {
 	struct yaml_error error;
-	char *path = client_config_find(pay->config_option);
+	char *path = client_config_find(pay->options.config);
 
 	if (path == NULL)
 		err(EXIT_OSERR, "configuration");
 	if (client_config_read(&pay->config, path, &error) == -1) {
 		warnx("%s", error.text);
-		if (pay->config_option == NULL)
+		if (pay->options.config == NULL)
 			warnx("another configuration is named with -c or "
 			      "$STRIFE_PAY_CONFIG");
 		free(path);
 		return EXIT_CONFIG;
 	}
-	if (pay->verbose)
+	if (pay->options.verbose)
 		warnx("configuration: %s", path);
 	free(path);
 	return EXIT_OK;
@@ -203,18 +124,24 @@ configure(struct pay *pay)
 int
 pay_start(struct pay *pay, uint32_t window)
 {
-	struct client_options options = {
-	    .config = &pay->config,
-	    .agent = "strife-pay/" STRIFE_VERSION,
-	    .window = window,
-	    .interactive = true,
-	    .notice = tell,
-	    .ctx = pay,
-	};
+	return pay_start_with(pay,
+	    &(struct client_options){.window = window, .interactive = true});
+}
+
+int
+pay_start_with(struct pay *pay, const struct client_options *wanted)
+{
+	struct client_options options = *wanted;
 	struct yaml_error error;
 
 	if (configure(pay) != EXIT_OK)
 		return EXIT_CONFIG;
+	options.config = &pay->config;
+	options.agent = "strife-pay/" STRIFE_VERSION;
+	options.notice = tell;
+	options.ctx = pay;
+	if (options.window == 0)
+		options.window = 1;
 	if (client_new(&pay->client, &options, &error) == -1) {
 		warnx("%s", error.text);
 		return EXIT_CONFIG;
@@ -249,6 +176,23 @@ pay_refused(const char *about, const struct msg *reply)
 		break;
 	}
 	return EXIT_DECLINED;
+}
+
+void
+pay_not_made(const struct answer *answer, const char *bank, const char *text)
+{
+	enum exitcode code = answer_exit(answer);
+	const char *what = code == EXIT_TEMPFAIL ? "not finished"
+	    : code == EXIT_NOPERM                ? "not allowed"
+						 : "declined";
+
+	if (code == EXIT_OK)
+		return;
+	warnx("%s: %s%s%s%s%s%s%s", what, answer_state_text(answer->state),
+	    answer->reason != CODE_NONE ? ", " : "",
+	    answer->reason != CODE_NONE ? code_text(answer->reason) : "",
+	    bank[0] != '\0' ? " at " : "", bank, text[0] != '\0' ? ": " : "",
+	    text);
 }
 
 struct output *
@@ -293,7 +237,7 @@ find_command(const char *name)
 			return &commands[i];
 		names[i] = commands[i].name;
 	}
-	pay_suggest("unknown command", name, names, COMMAND_COUNT);
+	options_suggest("unknown command", name, names, COMMAND_COUNT);
 	fprintf(stderr, "try: strife-pay -h\n");
 	return NULL;
 }
@@ -301,27 +245,30 @@ find_command(const char *name)
 int
 main(int argc, char **argv)
 {
-	static const struct option longs[] = {PAY_LONG_OPTIONS};
-	struct pay pay = {0};
+	static const struct option longs[] = {OPTIONS_LONG};
+	struct pay pay = {.options = {.program = "strife-pay"}};
 	int result;
 
 	(void)setlocale(LC_CTYPE, "C.UTF-8");
 	(void)umask(077);
 	(void)signal(SIGPIPE, SIG_IGN);
+	if (privileges_no_core() != 0)
+		err(EXIT_OSERR, "cannot turn core dumps off");
 	log_set_level(LOG_LEVEL_ERROR);
-	if (pay_option(&pay, argc, argv, "+" PAY_SHORT_OPTIONS, longs) !=
-	    PAY_OPTION_END)
+	if (pay_option(&pay, argc, argv, "+" OPTIONS_SHORT, longs) !=
+	    OPTIONS_END)
 		return EXIT_USAGE;
 	if (optind == argc)
-		return pay_usage(&pay, "which command?");
+		return options_usage(&pay.options, "which command?");
 	pay.command = find_command(argv[optind]);
 	if (pay.command == NULL)
 		return EXIT_USAGE;
+	pay.options.command = pay.command->name;
 	argc -= optind;
 	argv += optind;
 	optind = 0; /* begin afresh, with the command as argv[0] */
 	result = pay.command->run(&pay, argc, argv);
 	client_free(pay.client);
 	client_config_free(&pay.config);
-	return result;
+	return output_end(result);
 }

@@ -1,8 +1,5 @@
 #include "payid.h"
 
-#include <err.h>
-#include <errno.h>
-
 #include "client/ids.h"
 
 int
@@ -11,7 +8,7 @@ payid_named(
 {
 	if (key != NULL) {
 		if (!ids_key_valid(str_from(key)))
-			return pay_usage(pay,
+			return options_usage(&pay->options,
 			    "--key: TEXT is 1 to %d octets of UTF-8 without "
 			    "control characters",
 			    IDS_KEY_MAX);
@@ -20,8 +17,8 @@ payid_named(
 	}
 	if (ids_parse(id, str_from(operand)))
 		return EXIT_OK;
-	return pay_usage(
-	    pay, "%s is not an id: a UUID of 36 characters", operand);
+	return options_usage(
+	    &pay->options, "%s is not an id: a UUID of 36 characters", operand);
 }
 
 int
@@ -30,10 +27,6 @@ payid_reserve(const struct pay *pay, struct ids *ids, uint32_t count)
 	ids_init(ids, client_self(pay->client));
 	if (ids_reserve(ids, count) == 0)
 		return EXIT_OK;
-	if (errno == EBADMSG)
-		warnx("cannot make a new id: strife/ids in the state "
-		      "directory is not a counter; move it away");
-	else
-		warn("cannot make a new id: strife/ids in the state directory");
+	ids_warn();
 	return EXIT_CONFIG;
 }

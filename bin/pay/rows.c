@@ -188,47 +188,6 @@ check_repeats(struct rows *rows)
 	table_free(&table);
 }
 
-/* ---- Order within a payer ---- */
-
-static bool
-same_payer(const void *pool, uint32_t index, const void *key, size_t len)
-{
-	const struct row *rows = pool;
-
-	return str_eq(
-	    rows[index].fields[ROW_FROM], (struct str){key, (uint32_t)len});
-}
-
-void
-rows_link_payers(struct rows *rows)
-{
-	struct hash_key key;
-	struct table table;
-
-	digest_random(&key, sizeof(key));
-	if (table_init(&table, rows->count, &key, same_payer, rows->at) == -1)
-		err(EXIT_OSERR, "memory");
-	for (uint32_t i = 0; i < rows->count; i++) {
-		struct row *row = &rows->at[i];
-		struct str payer = row->fields[ROW_FROM];
-		uint32_t first;
-
-		if (row->same_as != ROW_NONE)
-			continue;
-		first = table_find(&table, payer.at, payer.len);
-		if (first == TABLE_NONE) {
-			table_insert(&table, payer.at, payer.len, i);
-			first = i;
-		} else {
-			row->behind = true;
-			rows->at[rows->at[first].last_of_payer].next_of_payer =
-			    i;
-		}
-		rows->at[first].last_of_payer = i;
-	}
-	table_free(&table);
-}
-
 /* ---- The whole ---- */
 
 static struct row *
@@ -248,7 +207,6 @@ row_add(struct rows *rows)
 	row = &rows->at[rows->count++];
 	memset(row, 0, sizeof(*row));
 	row->same_as = ROW_NONE;
-	row->next_of_payer = ROW_NONE;
 	row->answer.state = PAYMENT_UNSENT;
 	return row;
 }

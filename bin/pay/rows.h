@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "answer.h"
+#include "client/answer.h"
 #include "client/tsv.h"
 #include "wire/id.h"
 
@@ -24,13 +24,6 @@ enum row_field {
 };
 extern const char *const row_field_names[ROW_FIELDS];
 
-enum row_progress {
-	ROW_WAITING, /* to be sent, for the first time or again */
-	ROW_IN_FLIGHT,
-	ROW_DEFERRED, /* to be sent again when its delay is over */
-	ROW_DONE,
-};
-
 #define ROW_NONE UINT32_MAX
 
 struct row {
@@ -40,17 +33,8 @@ struct row {
 	int64_t amount;
 	uint32_t currency;
 	uint32_t line;
-	uint32_t same_as; /* an earlier row with this id, or ROW_NONE */
-	/* The payer's rows, in order; see rows_link_payers. */
-	uint32_t next_of_payer, last_of_payer;
-	bool behind; /* another of the payer's rows comes first */
-	/* What becomes of it: */
-	enum row_progress progress;
-	bool sent;     /* a gateway may have seen it */
-	bool released; /* nothing of the payer's before it is unfinished */
-	uint32_t next_ready;
-	uint32_t times; /* it was asked again */
-	struct answer answer;
+	uint32_t same_as;     /* an earlier row with this id, or ROW_NONE */
+	struct answer answer; /* what became of it */
 };
 
 struct rows {
@@ -72,8 +56,6 @@ int rows_read(struct rows *, const char *path);
  * FILE:LINE:COLUMN of what is wrong. need_id: every row must have one.
  */
 int rows_check(struct rows *, bool need_id);
-/* Links the rows of each payer that are to be sent, in the file's order. */
-void rows_link_payers(struct rows *);
 void rows_free(struct rows *);
 
 #endif

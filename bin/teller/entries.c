@@ -9,6 +9,7 @@
 #include "client/ids.h"
 #include "rows.h"
 #include "teller.h"
+#include "wire/money.h"
 
 struct entries {
 	struct console *console;
@@ -107,6 +108,23 @@ entry_request(void *ctx, uint32_t index, struct msg *m)
 		msg_set_str(m, KEY_memo, row->fields[ROW_MEMO]);
 }
 
+/* An account that was there keeps its overdraft: OPEN sets none anew. */
+static void
+warn_kept(const struct row *row, const struct msg *m)
+{
+	char kept[MONEY_TEXT_MAX], currency[4];
+
+	if (!msg_has(m, overdraft) ||
+	    m->v[KEY_overdraft].u64 == (uint64_t)row->overdraft ||
+	    m->v[KEY_overdraft].u64 > (uint64_t)MONEY_BALANCE_MAX)
+		return;
+	(void)money_text((int64_t)m->v[KEY_overdraft].u64, row->currency, kept);
+	currency_text(row->currency, currency);
+	warnx("%.*s: the account is there already, and its overdraft of %s %s "
+	      "was left as it is; strife-teller set changes it",
+	    STR_ARG(row->fields[ROW_NAME]), kept, currency);
+}
+
 static void
 entry_reply(void *ctx, uint32_t index, const struct msg *m)
 {
@@ -117,6 +135,8 @@ entry_reply(void *ctx, uint32_t index, const struct msg *m)
 
 	if (m->word == MSG_OK) {
 		row->state = ROW_DONE;
+		if (m->verb == VERB_TELLER_OPEN)
+			warn_kept(row, m);
 		row->balance = msg_has(m, balance) ? m->v[KEY_balance].i64 : 0;
 		row->seq = msg_has(m, seq) ? m->v[KEY_seq].u64 : 0;
 	} else if (m->word == MSG_ERR) {

@@ -301,6 +301,11 @@ static const struct console_command commands[] = {
 	{KEY_id, KEY_name}},
     {"stats", "", "show the bank's numbers", "Shows the bank's numbers.\n",
 	list_run, 0, 0, 0, VERB_TELLER_STATS, 2, {KEY_name, KEY_value}},
+    {"snapshot", "", "write the state beside the journal, for the next start",
+	"Writes the bank's state beside its journal, so that the next start\n"
+	"need not read all of it. Shows the newest record in it, once it is\n"
+	"in place.\n",
+	list_run, 0, 0, 0, VERB_TELLER_SNAPSHOT, 1, {KEY_seq}},
 };
 
 #define ANY VERB_UNKNOWN

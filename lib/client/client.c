@@ -1,6 +1,5 @@
 #include "client/client.h"
 
-#include <bsd/readpassphrase.h>
 #include <bsd/string.h>
 #include <errno.h>
 #include <stdarg.h>
@@ -17,8 +16,9 @@ struct client {
 	struct loop *loop;
 	struct tls *tls;
 	struct session *session;
+	struct login *login;
 	int64_t tries_left;
-	char password[PASSWORD_MAX_LEN + 1];
+	bool interrupted; /* client_interrupt, since the last call began */
 };
 
 __attribute__((format(printf, 3, 4))) static void
@@ -47,31 +47,18 @@ turn(struct client *c, int64_t until_ns)
 }
 
 static int
-ask_password(void *ctx, const char *user, char *into, size_t size)
-{
-	char prompt[NAME_MAX_LEN + 32];
-	int len;
-
-	(void)ctx;
-	len = snprintf(prompt, sizeof(prompt), "Password for %s: ", user);
-	CHECK(len > 0 && (size_t)len < sizeof(prompt));
-	if (readpassphrase(prompt, into, size, RPP_REQUIRE_TTY) == NULL)
-		return -1;
-	return into[0] == '\0' || !text_valid(str_from(into)) ? -1 : 0;
-}
-
-static int
 session_prepare(struct client *c)
 {
 	const struct client_config *config = c->options.config;
 	struct session_settings settings = {
-	    .addresses = config->gateways.at,
-	    .address_count = config->gateways.count,
+	    .addresses = c->options.only_gateway != NULL
+		? &c->options.only_gateway
+		: config->gateways.at,
+	    .address_count =
+		c->options.only_gateway != NULL ? 1 : config->gateways.count,
 	    .tls = c->tls,
 	    .agent = c->options.agent,
-	    .user = config->user,
-	    .password = c->password[0] != '\0' ? c->password : NULL,
-	    .ask = c->options.interactive ? ask_password : NULL,
+	    .login = c->login,
 	    .window = c->options.window,
 	    .connect_ns = config->connect_timeout_ns,
 	    .reply_ns = config->reply_timeout_ns,
@@ -87,18 +74,21 @@ client_new(struct client **client, const struct client_options *options,
 	const struct client_config *config = options->config;
 	const struct tls_files files = {
 	    .ca = config->ca, .cert = config->cert, .key = config->key};
+	struct login_options login = {.config = config,
+	    .ask = options->interactive ? login_ask_terminal : NULL,
+	    .forced = options->login_forced,
+	    .advice = options->login_advice};
 	struct client *c = calloc(1, sizeof(*c));
 
 	if (c == NULL)
 		goto memory;
 	c->options = *options;
 	c->tries_left = config->retries;
-	if (config->password_file != NULL &&
-	    client_config_password(
-		config, c->password, sizeof(c->password), error) == -1)
-		goto fail;
 	if (tls_new(&c->tls, &files, false, error->text, sizeof(error->text)) ==
 	    -1)
+		goto fail;
+	login.self = tls_self(c->tls);
+	if (login_new(&c->login, &login, error) == -1)
 		goto fail;
 	if (loop_new(&c->loop) == -1 || session_prepare(c) == -1)
 		goto memory;
@@ -113,20 +103,26 @@ fail:
 }
 
 void
+client_hang_up(struct client *c)
+{
+	session_close(c->session);
+	while (session_state(c->session) != SESSION_IDLE)
+		turn(c, INT64_MAX);
+}
+
+void
 client_free(struct client *c)
 {
 	if (c == NULL)
 		return;
 	if (c->session != NULL) {
-		session_close(c->session);
-		while (session_state(c->session) != SESSION_IDLE)
-			turn(c, INT64_MAX);
+		client_hang_up(c);
 		session_free(c->session);
 	}
 	if (c->loop != NULL)
 		loop_free(c->loop);
+	login_free(c->login);
 	tls_free(c->tls);
-	explicit_bzero(c, sizeof(*c));
 	free(c);
 }
 
@@ -148,6 +144,12 @@ client_self(const struct client *c)
 	return tls_self(c->tls);
 }
 
+struct login *
+client_login(struct client *c)
+{
+	return c->login;
+}
+
 void
 client_progress(struct client *c)
 {
@@ -159,8 +161,15 @@ client_sleep(struct client *c, int64_t ns)
 {
 	int64_t until_ns = clock_mono_ns() + ns;
 
-	while (clock_mono_ns() < until_ns)
+	while (!c->interrupted && clock_mono_ns() < until_ns)
 		turn(c, until_ns);
+}
+
+void
+client_interrupt(struct client *c)
+{
+	c->interrupted = true;
+	session_close(c->session);
 }
 
 /* Up to a fifth less than retry_delay, so that clients do not come together. */
@@ -175,17 +184,24 @@ jittered_ns(int64_t delay_ns)
 
 /* Uses up a try and waits for its time; false when none is left. */
 static bool
-try_again(struct client *c)
+try_again(struct client *c, enum session_end end)
 {
 	int64_t delay_ns = jittered_ns(c->options.config->retry_delay_ns);
+	bool first = c->tries_left == c->options.config->retries;
 
-	if (c->tries_left == 0)
+	if (c->tries_left == 0 || c->interrupted)
 		return false;
 	c->tries_left--;
+	/* A session that has expired is no fault of the gateway's. */
+	if (end == SESSION_END_LOGGED_OUT && first) {
+		notice(
+		    c, true, "%s; logging in again", session_why(c->session));
+		return true;
+	}
 	notice(c, false, "%s; trying again in %lld ms", session_why(c->session),
 	    (long long)(delay_ns / NS_PER_MS));
 	client_sleep(c, delay_ns);
-	return true;
+	return !c->interrupted;
 }
 
 /* One pass through the addresses. */
@@ -231,6 +247,7 @@ client_connect(struct client *c)
 {
 	enum session_end end;
 
+	c->interrupted = false;
 	for (;;) {
 		end = connect_once(c);
 		if (end == SESSION_END_NONE) {
@@ -239,7 +256,7 @@ client_connect(struct client *c)
 			    session_node(c->session));
 			return end;
 		}
-		if (!worth_again(end) || !try_again(c))
+		if (!worth_again(end) || !try_again(c, end))
 			return end;
 	}
 }
@@ -253,7 +270,7 @@ client_reconnect(struct client *c)
 	while (session_state(c->session) == SESSION_CLOSING)
 		turn(c, INT64_MAX);
 	end = session_ended(c->session);
-	if (!worth_again(end) || !try_again(c))
+	if (!worth_again(end) || !try_again(c, end))
 		return end;
 	return client_connect(c);
 }

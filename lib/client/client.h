@@ -24,14 +24,18 @@ struct client_options {
 	uint32_t window;
 	/* May a person be asked for the password on the terminal? */
 	bool interactive;
+	/* What to log in with is told by login_use_*, before the first call. */
+	bool login_forced;
+	const char *login_advice; /* or NULL: see client/login.h */
+	char *only_gateway; /* or NULL: those of the configuration; borrowed */
 	/* One sentence for people; may be NULL. detail: only with -v. */
 	void (*notice)(void *ctx, bool detail, const char *text);
 	void *ctx;
 };
 
 /*
- * Reads the password file and the certificates; connects nowhere. 0, or -1 with
- * error filled: a problem of configuration.
+ * Reads the certificates and what to log in with; connects nowhere. 0, or -1
+ * with error filled: a problem of configuration.
  */
 int client_new(
     struct client **, const struct client_options *, struct yaml_error *error);
@@ -39,6 +43,7 @@ void client_free(struct client *); /* ends the session first */
 
 struct loop *client_loop(struct client *);
 struct session *client_session(struct client *);
+struct login *client_login(struct client *);
 const struct tls_identity *client_self(const struct client *);
 
 /*
@@ -48,6 +53,8 @@ const struct tls_identity *client_self(const struct client *);
 enum session_end client_connect(struct client *);
 /* The tries that are left are all there again: call when there was progress. */
 void client_progress(struct client *);
+/* Ends the session; the next call connects and logs in anew. */
+void client_hang_up(struct client *);
 /* After SESSION_END_LOST or LOGGED_OUT: waits, then client_connect. */
 enum session_end client_reconnect(struct client *);
 
@@ -68,6 +75,12 @@ enum session_end client_call(struct client *, struct client_call *);
 
 /* Lets time pass, keeping the session alive. */
 void client_sleep(struct client *, int64_t ns);
+/*
+ * From a callback of the loop: what the client waits for just now ends soon,
+ * with SESSION_END_CLOSED where nothing else ends it before, and is not tried
+ * again. A later call connects anew.
+ */
+void client_interrupt(struct client *);
 
 /* The exit code of a program that can go no further because of this. */
 enum exitcode client_exit(enum session_end);

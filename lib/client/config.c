@@ -146,19 +146,39 @@ client_config_find(const char *option)
 	return path != NULL ? path : strdup(SYSCONFDIR "/strife/pay.yaml");
 }
 
-char *
-client_state_path(const char *name)
+/* The state directory, which need not be there: malloced. */
+static char *
+state_directory(void)
 {
 	char *home = home_directory("XDG_STATE_HOME", ".local/state");
-	char *directory = NULL, *path = NULL;
+	char *directory = NULL;
 
 	if (home != NULL && asprintf(&directory, "%s/strife", home) == -1)
 		directory = NULL;
-	if (directory != NULL && file_mkdirs(directory, 0700) == 0 &&
+	free(home);
+	return directory;
+}
+
+char *
+client_state_find(const char *name)
+{
+	char *directory = state_directory(), *path = NULL;
+
+	if (directory != NULL &&
 	    asprintf(&path, "%s/%s", directory, name) == -1)
 		path = NULL;
 	free(directory);
-	free(home);
+	return path;
+}
+
+char *
+client_state_path(const char *name)
+{
+	char *directory = state_directory(), *path = NULL;
+
+	if (directory != NULL && file_mkdirs(directory, 0700) == 0)
+		path = client_state_find(name);
+	free(directory);
 	return path;
 }
 

@@ -47,5 +47,7 @@ int client_config_password(const struct client_config *, char *into,
  * directory is made where it is missing. malloced; NULL with errno.
  */
 char *client_state_path(const char *name);
+/* As client_state_path, for looking only: nothing is made. */
+char *client_state_find(const char *name);
 
 #endif

@@ -17,6 +17,8 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/nearest.h"
+#include "base/privileges.h"
 #include "base/version.h"
 #include "base/yaml.h"
 #include "client/ids.h"
@@ -25,12 +27,6 @@
 #define COMMANDS_MAX 32
 
 /* ---- Help ---- */
-
-static int
-printed(void)
-{
-	return fflush(stdout) == 0 ? EXIT_OK : EXIT_CANTCREATE;
-}
 
 static int
 help_general(const struct console_program *program)
@@ -50,7 +46,7 @@ help_general(const struct console_program *program)
 	       "75 not now: run it again, 76 protocol, 77 permission, 78 "
 	       "configuration.\n",
 	    program->name, program->daemon);
-	return printed();
+	return EXIT_OK;
 }
 
 static int
@@ -59,7 +55,7 @@ help_command(const struct console *c)
 	printf("usage: %s %s%s%s\n\n%s", c->program->name, c->command->name,
 	    c->command->usage[0] != '\0' ? " " : "", c->command->usage,
 	    c->command->help);
-	return printed();
+	return EXIT_OK;
 }
 
 static void
@@ -86,7 +82,7 @@ int
 console_unknown(const struct console *c, const char *message, const char *word,
     const char *const *names, uint32_t count)
 {
-	const char *near = yaml_nearest(str_from(word), names, count);
+	const char *near = nearest_word(str_from(word), names, count);
 
 	if (near != NULL)
 		warnx("%s: %s (the nearest is %s)", message, word, near);
@@ -186,6 +182,10 @@ static int
 wrong_option(
     const struct console *c, char *const *argv, const struct option *longs)
 {
+	if (optopt >= '0' && optopt <= '9')
+		return console_usage(c,
+		    "-%c: amounts are positive, and there is no such option",
+		    optopt);
 	if (optopt > 0 && optopt < 256)
 		return console_usage(c, "unknown option: -%c", optopt);
 	if (optopt >= 256)
@@ -230,7 +230,7 @@ parse_options(struct console *c, int argc, char **argv)
 			break;
 		case 'V':
 			printf("%s %s\n", c->program->name, STRIFE_VERSION);
-			return printed();
+			return EXIT_OK;
 		case 'h':
 			return c->command == NULL ? help_general(c->program)
 						  : help_command(c);
@@ -354,9 +354,11 @@ console_main(const struct console_program *program, int argc, char **argv)
 	(void)setlocale(LC_CTYPE, "C.UTF-8");
 	(void)umask(077);
 	(void)signal(SIGPIPE, SIG_IGN);
+	if (privileges_no_core() != 0)
+		err(EXIT_OSERR, "cannot turn core dumps off");
 	result = parse_options(&c, argc, argv);
 	if (result != -1)
-		return result;
+		return output_end(result);
 	if (optind == argc)
 		return console_usage(&c, "which command?");
 	result = find_command(&c, argv[optind]);
@@ -366,5 +368,5 @@ console_main(const struct console_program *program, int argc, char **argv)
 	free(c.config_path);
 	free(c.name);
 	free(c.socket_path);
-	return result;
+	return output_end(result);
 }

@@ -110,8 +110,9 @@ date_parse(int64_t *us, struct str text)
 	}
 	if (!wire_time(&result, day, clock, fraction_us))
 		return false;
+	/* A zone may lead out of the years that there are, at both ends. */
 	result -= east_s * US_PER_S;
-	if (result < 0)
+	if (result < 0 || result > TIME_MAX_US)
 		return false;
 	*us = result;
 	return true;

@@ -2,6 +2,7 @@
 
 #include <bsd/stdlib.h>
 #include <ctype.h>
+#include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -25,7 +26,9 @@ ids_parse(struct id *id, struct str text)
 		return false;
 	for (uint32_t i = 0; i < text.len; i++)
 		lower[i] = (char)tolower((unsigned char)text.at[i]);
-	return id_parse(id, (struct str){lower, sizeof(lower)});
+	/* The nil UUID is no payment's, and servers refuse it. */
+	return id_parse(id, (struct str){lower, sizeof(lower)}) &&
+	    !id_is_nil(id);
 }
 
 bool
@@ -159,6 +162,21 @@ out:
 	free(lock_path);
 	errno = error;
 	return result;
+}
+
+void
+ids_warn(void)
+{
+	int error = errno;
+	char *path = client_state_path("ids");
+	const char *shown = path != NULL ? path : "strife/ids";
+
+	if (error == EBADMSG)
+		warnx("cannot make a new id: %s is not a counter; move it away",
+		    shown);
+	else
+		warnx("cannot make a new id: %s: %s", shown, strerror(error));
+	free(path);
 }
 
 struct id

@@ -19,7 +19,7 @@
 #include "base/tls.h"
 #include "wire/id.h"
 
-/* A UUID in either case, as people paste them. */
+/* A UUID in either case, as people paste them; not the nil one. */
 bool ids_parse(struct id *, struct str text);
 /* Is this a legal TEXT of --key and key:TEXT? */
 #define IDS_KEY_MAX 1024 /* octets */
@@ -43,6 +43,8 @@ void ids_init(struct ids *, const struct tls_identity *self);
  */
 #define ID_BLOCK_MAX (UINT32_C(1) << 24)
 int ids_reserve(struct ids *, uint32_t count);
+/* Says on standard error why ids_reserve failed, by errno. */
+void ids_warn(void);
 /* One of those reserved: CHECKs that there is one. */
 struct id ids_next(struct ids *);
 

@@ -2,6 +2,8 @@
 
 #include <err.h>
 #include <errno.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +15,9 @@
 #include "wire/time.h"
 
 #define COLUMNS_MAX 16
+/* Rows of a table that wait for their widths; those after them are printed at
+ * once, as wide as these were. */
+#define KEPT_ROWS_MAX 1000
 
 enum mode { MODE_TABLE, MODE_TSV, MODE_JSON };
 
@@ -180,13 +185,14 @@ heading_print(const struct output *o)
 	(void)putchar('\n');
 }
 
+/* more: rows that follow may have what no row has had yet. */
 static void
-table_print(struct output *o)
+table_print(struct output *o, bool more)
 {
 	size_t i, count = o->options.count;
 
 	for (i = 0; i < count; i++)
-		o->empty[i] = true;
+		o->empty[i] = !more;
 	for (i = 0; i < o->cell_count; i++) {
 		uint32_t width = text_width(str_from(o->cells[i]));
 
@@ -205,6 +211,9 @@ table_print(struct output *o)
 		free(o->cells[i]);
 	}
 	free(o->cells);
+	o->cells = NULL;
+	o->cell_count = o->cell_room = 0;
+	o->options.stream = true;
 }
 
 /* ---- For callers ---- */
@@ -309,14 +318,31 @@ output_row(struct output *o)
 		o->json_open = false;
 	} else if (o->mode == MODE_TSV || o->options.stream) {
 		(void)putchar('\n');
+	} else if (o->cell_count >= KEPT_ROWS_MAX * o->options.count) {
+		table_print(o, true);
 	}
+}
+
+static int
+flush_stdout(void)
+{
+	return fflush(stdout) == 0 && ferror(stdout) == 0 ? 0 : -1;
 }
 
 int
 output_flush(struct output *o)
 {
 	(void)o;
-	return fflush(stdout) == 0 && ferror(stdout) == 0 ? 0 : -1;
+	return flush_stdout();
+}
+
+/* Asked of the pipe: errno may be a later call's by now. */
+static bool
+reader_has_gone(void)
+{
+	struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+
+	return poll(&out, 1, 0) == 1 && (out.revents & POLLERR) != 0;
 }
 
 int
@@ -325,9 +351,10 @@ output_close(struct output *o)
 	int result = EXIT_OK;
 
 	if (o->mode == MODE_TABLE && !o->options.stream)
-		table_print(o);
+		table_print(o, false);
 	if (output_flush(o) == -1) {
-		warn("standard output");
+		if (!reader_has_gone())
+			warn("standard output");
 		result = EXIT_CANTCREATE;
 	} else if (o->short_of_memory) {
 		warnx("out of memory: some rows are missing");
@@ -335,4 +362,25 @@ output_close(struct output *o)
 	}
 	free(o);
 	return result;
+}
+
+int
+output_end(int result)
+{
+	sigset_t set;
+
+	if (flush_stdout() == 0)
+		return result;
+	if (!reader_has_gone()) {
+		/* Any other result has been told. */
+		if (result == EXIT_OK)
+			warn("standard output");
+		return result == EXIT_OK ? EXIT_CANTCREATE : result;
+	}
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGPIPE);
+	(void)signal(SIGPIPE, SIG_DFL);
+	(void)raise(SIGPIPE);
+	(void)sigprocmask(SIG_UNBLOCK, &set, NULL);
+	return EXIT_CANTCREATE;
 }

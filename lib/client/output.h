@@ -29,7 +29,8 @@ struct output;
 
 /*
  * columns are borrowed. stream: on a terminal too, a row is printed at once,
- * with the widths as given; else they are found when all rows are known.
+ * with the widths as given; else they are found when all rows are known, or
+ * the first thousand of them.
  * heading: also in a pipe.
  */
 struct output_options {
@@ -50,8 +51,18 @@ void output_json_extra(struct output *, const char *name, struct str);
 void output_row(struct output *);
 /* 0, or -1 where standard output could not be written to. */
 int output_flush(struct output *);
-/* Prints what waits and frees: EXIT_OK, or EXIT_CANTCREATE or EXIT_OSERR having
- * said why. */
+/*
+ * Prints what waits and frees: EXIT_OK, or EXIT_CANTCREATE or EXIT_OSERR having
+ * said why; but output_end does what is due where its reader has gone.
+ */
 int output_close(struct output *);
+
+/*
+ * For the end of main, and of what only prints: flushes standard output. Where
+ * its reader has gone, as head(1) does, the program dies of SIGPIPE, in
+ * silence, although it ignores that signal for its sockets' sake. Otherwise
+ * the exit code: result, or EXIT_CANTCREATE having said why.
+ */
+int output_end(int result);
 
 #endif

@@ -31,10 +31,8 @@ struct session {
 	struct conn *conn;
 	struct conn_limits limits;
 	uint32_t next_address;
-	uint32_t address;                 /* of conn */
-	bool pinned;                      /* dial only `address` */
-	bool password_sent;               /* in the LOGIN that is unanswered */
-	char asked[PASSWORD_MAX_LEN + 1]; /* "" until somebody was asked */
+	uint32_t address; /* of conn */
+	bool pinned;      /* dial only `address` */
 	char node[NODE_MAX_LEN + 1];
 
 	uint32_t window;    /* the smaller of ours and the server's */
@@ -135,26 +133,23 @@ conn_came_up(void *ctx, struct conn *conn)
 	session_hello(s);
 }
 
-static bool
-starts(const char *text, const char *with)
-{
-	return strncmp(text, with, strlen(with)) == 0;
-}
-
 /*
  * An alert of TLS says that the peer refuses us; a certificate that does not
  * verify, or no TLS at all, that the peer is no gateway of ours; all else is
- * the network. base/conn.h tells them apart in words only.
+ * the network.
  */
 static enum session_end
-early_end(enum conn_end why, const char *text)
+early_end(const struct conn *conn)
 {
-	if (why != CONN_END_HANDSHAKE && why != CONN_END_ERROR)
-		return SESSION_END_UNREACHABLE;
-	if (starts(text, "refused by the peer"))
+	switch (conn_failure(conn)) {
+	case TLS_FAILURE_REFUSED:
 		return SESSION_END_REFUSED;
-	if (starts(text, "the peer's certificate") || starts(text, "TLS: "))
+	case TLS_FAILURE_CERTIFICATE:
+	case TLS_FAILURE_PROTOCOL:
 		return SESSION_END_UNTRUSTED;
+	case TLS_FAILURE_NONE:
+		break;
+	}
 	return SESSION_END_UNREACHABLE;
 }
 
@@ -204,11 +199,10 @@ conn_went_down(void *ctx, struct conn *conn, enum conn_end why)
 	enum session_end end = s->end;
 	bool was_ready = s->state == SESSION_READY;
 
-	(void)conn;
 	if (s->state != SESSION_CLOSING) {
 		const char *text = why_it_ended(s, why);
 
-		end = was_ready ? SESSION_END_LOST : early_end(why, text);
+		end = was_ready ? SESSION_END_LOST : early_end(conn);
 		set_why(s, "%s: %s", session_address(s), text);
 	}
 	s->conn = NULL;
@@ -328,52 +322,40 @@ reply_text(const struct msg *reply, char *into, size_t size)
 static void session_login(struct session *);
 
 static void
-login_answered(void *ctx, uint64_t cookie, const struct msg *reply)
+login_replied(void *ctx, uint64_t cookie, const struct msg *reply)
 {
 	struct session *s = ctx;
-	enum code code;
-	char text[SESSION_WHY_MAX - 128];
+	enum session_end end = SESSION_END_LOGIN;
 
 	(void)cookie;
 	if (reply == NULL || reply->word == MSG_ROW)
 		return;
-	if (reply->word == MSG_OK) {
+	switch (login_answered(s->settings.login, reply)) {
+	case LOGIN_DONE:
 		session_is_ready(s);
 		return;
+	case LOGIN_NEXT:
+		session_login(s);
+		return;
+	case LOGIN_BUSY:
+		end = SESSION_END_BUSY;
+		break;
+	case LOGIN_REFUSED:
+		break;
 	}
-	code = (enum code)reply->v[KEY_code].u64;
-	if (code == CODE_BAD_CREDENTIALS && !s->password_sent &&
-	    s->settings.ask != NULL) {
-		if (s->settings.ask(s->settings.ask_ctx, s->settings.user,
-			s->asked, sizeof(s->asked)) == 0) {
-			session_login(s);
-			return;
-		}
-		explicit_bzero(s->asked, sizeof(s->asked));
-	}
-	set_why(s, "%s: login as %s refused: %s", session_address(s),
-	    s->settings.user, reply_text(reply, text, sizeof(text)));
-	if (code == CODE_BAD_CREDENTIALS)
-		explicit_bzero(s->asked, sizeof(s->asked));
-	session_fail(s,
-	    code_retry(code) == RETRY_SAME_ID ? SESSION_END_BUSY
-					      : SESSION_END_LOGIN);
+	set_why(s, "%s: %s", session_address(s), login_why(s->settings.login));
+	session_fail(s, end);
 }
 
 static void
 session_login(struct session *s)
 {
-	const char *password = s->settings.password;
-	struct msg *request = &s->msg;
-
-	if (password == NULL && s->asked[0] != '\0')
-		password = s->asked;
-	s->password_sent = password != NULL;
-	msg_init(request, MSG_REQUEST, VERB_CLIENT_LOGIN, "1");
-	msg_set_str(request, KEY_user, str_from(s->settings.user));
-	if (password != NULL)
-		msg_set_str(request, KEY_password, str_from(password));
-	handshake_send(s, request, login_answered);
+	if (login_request(s->settings.login, &s->msg)) {
+		handshake_send(s, &s->msg, login_replied);
+		return;
+	}
+	set_why(s, "%s: %s", session_address(s), login_why(s->settings.login));
+	session_fail(s, SESSION_END_LOGIN);
 }
 
 static void
@@ -408,6 +390,7 @@ hello_answered(void *ctx, uint64_t cookie, const struct msg *reply)
 	s->window =
 	    window < s->settings.window ? (uint32_t)window : s->settings.window;
 	(void)str_copy(s->node, sizeof(s->node), reply->v[KEY_node].str);
+	login_begin(s->settings.login);
 	session_login(s);
 }
 
@@ -576,7 +559,7 @@ session_close(struct session *s)
 {
 	if (s->state == SESSION_IDLE || s->state == SESSION_CLOSING)
 		return;
-	set_why(s, "closed");
+	set_why(s, "%s: given up here", session_address(s));
 	s->end = SESSION_END_CLOSED;
 	s->state = SESSION_CLOSING;
 	conn_close(s->conn, true);
@@ -616,6 +599,28 @@ void
 session_pin(struct session *s)
 {
 	s->pinned = true;
+}
+
+void
+session_unpin(struct session *s)
+{
+	s->pinned = false;
+}
+
+bool
+session_pin_to(struct session *s, const char *address)
+{
+	uint32_t i;
+
+	CHECK(s->state == SESSION_IDLE);
+	for (i = 0; i < s->settings.address_count; i++) {
+		if (strcmp(s->settings.addresses[i], address) == 0) {
+			s->address = i;
+			s->pinned = true;
+			return true;
+		}
+	}
+	return false;
 }
 
 uint32_t

@@ -2,8 +2,9 @@
  * A client's session with a gateway (PROTOCOL.md sections 1 to 3): dials one of
  * several addresses in order, HELLO, LOGIN, then pipelined requests within the
  * server's window, each answered through a callback with typed replies. Never
- * blocks, but for resolving names and for `ask`. Callbacks come from loop_turn
- * only. For programs that would rather wait, client/client.h.
+ * blocks, but for resolving names and where client/login.h asks a person.
+ * Callbacks come from loop_turn only. For programs that would rather wait,
+ * client/client.h.
  *
  * Times are bounded: connect_ns for each address's connect and handshake,
  * reply_ns for each request from when it was sent to its final answer (HELLO
@@ -18,6 +19,7 @@
 
 #include "base/loop.h"
 #include "base/tls.h"
+#include "client/login.h"
 #include "wire/msg.h"
 
 #define SESSION_WINDOW_MAX 1024
@@ -63,15 +65,8 @@ struct session_settings {
 	uint32_t address_count;
 	const struct tls *tls;
 	const char *agent;
-	const char *user;
-	const char *password; /* or NULL: the certificate, else `ask` */
-	/*
-	 * Asks a person for the password, blocking: 0, or -1 where nobody can
-	 * be asked. NULL: nobody. It is asked once; a reconnect uses it again.
-	 */
-	int (*ask)(void *ctx, const char *user, char *into, size_t size);
-	void *ask_ctx;
-	uint32_t window; /* 1..SESSION_WINDOW_MAX: our own bound */
+	struct login *login; /* how we prove who we are; of this session only */
+	uint32_t window;     /* 1..SESSION_WINDOW_MAX: our own bound */
 	int64_t connect_ns, reply_ns;
 };
 
@@ -101,6 +96,10 @@ const char *session_address(const struct session *);
  * keeps to the first gateway that it sent an id to.
  */
 void session_pin(struct session *);
+/* As session_pin, to one of the addresses; false where it is none of them. */
+bool session_pin_to(struct session *, const char *address);
+/* From the next connection on, every address again. */
+void session_unpin(struct session *);
 
 /* How many more requests may be sent now. */
 uint32_t session_room(const struct session *);

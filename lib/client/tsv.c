@@ -61,11 +61,16 @@ tsv_begin(struct tsv *t)
 static bool
 next_line(struct tsv *t, const char **from, const char **to)
 {
+	/* U+FEFF, which some programs put in front of UTF-8: no content. */
+	static const char mark[] = "\xef\xbb\xbf";
 	const char *end = t->text + t->len, *at = t->text, *newline;
 
 	if (t->line > 0) {
 		newline = memchr(t->line_at, '\n', (size_t)(end - t->line_at));
 		at = newline != NULL ? newline + 1 : end;
+	} else if (t->len >= sizeof(mark) - 1 &&
+	    memcmp(at, mark, sizeof(mark) - 1) == 0) {
+		at += sizeof(mark) - 1;
 	}
 	if (at == end)
 		return false;

@@ -13,6 +13,7 @@ from fake_gateway import FakeGateway
 BIN = os.environ.get("STRIFE_BIN") or os.path.join(
     os.path.dirname(os.path.abspath(__file__)), "..", "..", "bin")
 PAY = os.path.join(BIN, "strife-pay")
+QUEUE = os.path.join(BIN, "strife-queue")
 
 _count = 0
 _failed = 0
@@ -56,6 +57,7 @@ class Place:
         self.issue("gateway", "strife://gateway/fake")
         self.issue("client", "strife://client/alice-host")
         self.gateways = []
+        self.spools = 0
         self.write("password", "secret\n", 0o600)
         os.chmod(self.path("client.key"), 0o600)
 
@@ -103,13 +105,19 @@ class Place:
         return gateway
 
     def config(self, *gateways, **keys):
-        """Writes pay.yaml for these gateways (or addresses)."""
+        """Writes pay.yaml for these gateways (or addresses).
+
+        With a spool of its own, unless one is named: a payment keeps to the
+        gateway that it was sent to.
+        """
+        self.spools += 1
         addresses = [g if isinstance(g, str) else g.address for g in gateways]
         values = {
             "gateways": "[%s]" % ", ".join('"%s"' % a for a in addresses),
             "tls": "{ca: ca.crt, cert: client.crt, key: client.key}",
             "user": "alice",
             "password_file": "password",
+            "spool": "spool-%d" % self.spools,
             "retries": "3",
             "retry_delay": "50ms",
             "reply_timeout": "20s",
@@ -134,18 +142,27 @@ class Place:
             env=env or self.environment(), cwd=cwd or self.dir, timeout=120,
             start_new_session=True)
 
-    def start(self, *args):
+    def queue(self, *args, env=None):
+        """Runs strife-queue without a terminal."""
+        return subprocess.run(
+            (QUEUE,) + args, stdin=subprocess.DEVNULL, capture_output=True,
+            text=True, env=env or self.environment(), cwd=self.dir,
+            timeout=120, start_new_session=True)
+
+    def start(self, *args, program=PAY):
         return subprocess.Popen(
-            (PAY,) + args, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            (program,) + args, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, text=True, env=self.environment(),
             cwd=self.dir, start_new_session=True)
 
-    def terminal(self, *args, typed="", env=None, err_only=False):
-        """Runs strife-pay on a terminal of its own: exit code, what it shows.
+    def terminal(self, *args, typed="", env=None, err_only=False,
+                 program=PAY):
+        """Runs a program on a terminal of its own: exit code, what it shows.
 
         err_only: only standard error is the terminal; the output is third.
         """
-        pid, master, out = self._fork(args, env, err_only)
+        pid, master, out = self._fork((program,) + args, env,
+                                      err_only)
         shown, output, asked = b"", b"", False
         files = [master] + ([out] if err_only else [])
         while files:
@@ -173,7 +190,7 @@ class Place:
         return (os.waitstatus_to_exitcode(status),
                 shown.decode().replace("\r\n", "\n"), output.decode())
 
-    def _fork(self, args, env, err_only):
+    def _fork(self, words, env, err_only):
         ours, theirs = os.pipe() if err_only else (None, None)
         pid, master = pty.fork()
         if pid == 0:
@@ -183,7 +200,7 @@ class Place:
                     os.dup2(theirs, 1)
                 environment = env or self.environment()
                 environment.setdefault("TERM", "xterm")
-                os.execve(PAY, (PAY,) + args, environment)
+                os.execve(words[0], words, environment)
             finally:
                 os._exit(127)
         if err_only:

@@ -29,6 +29,8 @@ struct peer {
 
 static struct loop *loop;
 static struct tls *server_tls, *client_tls;
+static struct login *logins[8]; /* each session has its own */
+static uint32_t login_count;
 static struct watch listening;
 static char address[64];
 static struct peer peers[PEERS];
@@ -189,6 +191,23 @@ ping(struct session *s, uint64_t cookie)
 
 #define PONG "OK time=2026-01-31T12:00:00.000000Z"
 
+/* By the certificate: there is neither a password file nor a token. */
+static struct login *
+make_login(void)
+{
+	static char user[] = "alice";
+	static const struct client_config config = {.user = user};
+	const struct login_options options = {
+	    .config = &config, .self = tls_self(client_tls)};
+	struct yaml_error error;
+	struct login *l;
+
+	CERTS_NEED(login_new(&l, &options, &error) == 0);
+	CERTS_NEED(login_count < sizeof(logins) / sizeof(logins[0]));
+	logins[login_count++] = l;
+	return l;
+}
+
 static struct session *
 make_session(char *const *addresses, uint32_t count, uint32_t own_window)
 {
@@ -196,7 +215,7 @@ make_session(char *const *addresses, uint32_t count, uint32_t own_window)
 	    .address_count = count,
 	    .tls = client_tls,
 	    .agent = "test",
-	    .user = "alice",
+	    .login = make_login(),
 	    .window = own_window,
 	    .connect_ns = 5 * NS_PER_S,
 	    .reply_ns = 60 * NS_PER_S};
@@ -337,6 +356,7 @@ main(void)
 	certs_make(&ca, "alice", "URI:strife://client/alice");
 	server_tls = make_tls(dir, "gw", true);
 	client_tls = make_tls(dir, "alice", false);
+	CERTS_NEED(setenv("XDG_STATE_HOME", dir, 1) == 0);
 	CERTS_NEED(loop_new(&loop) == 0);
 	probe = conn_listen("127.0.0.1:0", unused, sizeof(unused));
 	CERTS_NEED(probe != -1 && close(probe) == 0);
@@ -364,6 +384,8 @@ main(void)
 		CERTS_NEED(loop_turn(loop, INT64_MAX) == 0);
 	loop_free(loop);
 	tls_free(server_tls);
+	while (login_count > 0)
+		login_free(logins[--login_count]);
 	tls_free(client_tls);
 	certs_ca_free(&ca);
 	certs_dir_remove(dir);

@@ -1,4 +1,4 @@
-#include "progress.h"
+#include "client/progress.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -8,10 +8,11 @@
 #define INTERVAL_NS (200 * NS_PER_MS)
 
 void
-progress_init(struct progress *p, uint32_t total)
+progress_init(struct progress *p, uint32_t total, bool rows_too)
 {
 	/* Where the rows go to the same terminal, they are the progress. */
-	p->terminal = isatty(STDERR_FILENO) == 1 && isatty(STDOUT_FILENO) != 1;
+	p->terminal = isatty(STDERR_FILENO) == 1 &&
+	    !(rows_too && isatty(STDOUT_FILENO) == 1);
 	p->shown = false;
 	p->total = total;
 	p->start_ns = clock_mono_ns();

@@ -1,7 +1,7 @@
-#include "base/yaml.h"
+#include "base/nearest.h"
 
 /* Longer words are not looked at, so that rows have a fixed size. */
-#define NEAREST_WORD_MAX 64
+#define NEAREST_WORD_MAX 128
 
 static size_t
 least(size_t a, size_t b)
@@ -42,7 +42,7 @@ distance(struct str a, struct str b)
 }
 
 const char *
-yaml_nearest(struct str word, const char *const *candidates, size_t count)
+nearest_word(struct str word, const char *const *candidates, size_t count)
 {
 	const char *nearest = NULL;
 	/* A short word must be almost right to be recognised. */

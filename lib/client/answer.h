@@ -1,6 +1,6 @@
 /* What became of a payment, as the gateway's answers tell (PROTOCOL.md 5). */
-#ifndef STRIFE_PAY_ANSWER_H
-#define STRIFE_PAY_ANSWER_H
+#ifndef STRIFE_CLIENT_ANSWER_H
+#define STRIFE_CLIENT_ANSWER_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -27,7 +27,8 @@ struct answer {
 	uint64_t seq; /* 0: none */
 };
 
-const char *payment_state_text(enum payment_state);
+const char *answer_state_text(enum payment_state);
+bool answer_state_parse(enum payment_state *, struct str);
 /* The final answer to a PAY or CANCEL. */
 struct answer answer_read(const struct msg *reply);
 enum exitcode answer_exit(const struct answer *);

@@ -1,4 +1,4 @@
-#include "answer.h"
+#include "client/answer.h"
 
 #include "base/check.h"
 #include "base/clock.h"
@@ -16,22 +16,36 @@ static const char *const state_texts[] = {
 };
 
 const char *
-payment_state_text(enum payment_state state)
+answer_state_text(enum payment_state state)
 {
 	return state_texts[state];
+}
+
+bool
+answer_state_parse(enum payment_state *state, struct str text)
+{
+	int i;
+
+	for (i = PAYMENT_RECEIVED; i <= PAYMENT_UNSENT; i++) {
+		if (str_is(text, state_texts[i])) {
+			*state = (enum payment_state)i;
+			return true;
+		}
+	}
+	return false;
 }
 
 /* A state's word of a newer gateway is an unknown outcome. */
 static enum payment_state
 state_read(const struct msg *reply, enum payment_state otherwise)
 {
-	int state;
+	enum payment_state state;
 
 	if (!msg_has(reply, state))
 		return otherwise;
-	for (state = PAYMENT_RECEIVED; state <= PAYMENT_ABORTED; state++)
-		if (str_is(reply->v[KEY_state].str, state_texts[state]))
-			return (enum payment_state)state;
+	if (answer_state_parse(&state, reply->v[KEY_state].str) &&
+	    state <= PAYMENT_ABORTED)
+		return state;
 	return PAYMENT_UNKNOWN;
 }
 
