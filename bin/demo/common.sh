@@ -70,14 +70,15 @@ fresh_directory() {
 }
 
 # gateway_config: small segments, for fifteen daemons share one small disk.
+# $in_flight and $remembered, if set, are the bounds of payments, banks' too.
 gateway_config() {
 	cat >"$dir/gatewayd.yaml" <<-EOF
 	node: gw1
 	listen: {clients: "127.0.0.1:0", banks: "127.0.0.1:0"}
 	tls: {ca: certs/ca.crt, cert: certs/gw1.crt, key: certs/gw1.key}
 	journal: {dir: gatewayd, segment: 16MiB}
-	payments: {in_flight: 4096, per_bank: 4096, per_user: 4096, held_max: 4096, remembered: 1048576}
-	sessions: {users: users.yaml}
+	payments: {in_flight: ${in_flight:-4096}, per_bank: ${in_flight:-4096}, per_user: ${in_flight:-4096}, held_max: 4096, remembered: ${remembered:-1048576}}
+	sessions: {users: users.yaml, token_keys: [certs/token.key]}
 	control: control
 	EOF
 }
@@ -101,7 +102,7 @@ bank_config() {
 	gateways: ["$banks"]
 	tls: {ca: certs/ca.crt, cert: certs/$1.crt, key: certs/$1.key}
 	journal: {dir: bankd-$1, segment: 16MiB}
-	payments: {in_flight: 4096, remembered: 1048576}
+	payments: {in_flight: ${in_flight:-4096}, remembered: ${remembered:-1048576}}
 	accounts: $1.accounts.yaml
 	customers: customers.yaml
 	control: $1.control
@@ -124,4 +125,52 @@ client_config() {
 password_for() {
 	(umask 077 && od -An -N15 -tx1 /dev/urandom | tr -d ' \n' >"$dir/$1.password")
 	"$bin/strife-authd" hash <"$dir/$1.password"
+}
+
+# orders_table: the real orders, the first $orders of them (0: all), as order,
+# payer, bank, payee, amount, purpose.
+orders_table() {
+	awk -F';' -v OFS='\t' -v limit="$orders" '
+	NR > 1 && (limit == 0 || NR <= limit + 1) {
+		gsub(/"/, "")
+		sub(/\r$/, "")
+		gsub(/^ +| +$/, "", $6)
+		print $1, $2, $3, $4, $5, $6
+	}' "$here/orders.asc" >"$dir/orders.tsv"
+}
+
+# accounts_files: $opening for each payer, nothing for the payees; the names of
+# the banks are then in the file `banks`.
+accounts_files() {
+	awk -F'\t' -v dir="$dir" -v opening="$opening" '
+	function open_file(bank) {
+		if (bank in file)
+			return
+		file[bank] = dir "/" bank ".accounts.yaml"
+		print "accounts:" > file[bank]
+		print bank
+	}
+	function account(bank, name, balance) {
+		open_file(bank)
+		if ((bank, name) in seen)
+			return
+		seen[bank, name] = 1
+		printf "  \"%s\": {currency: CZK, balance: \"%s\"}\n",
+		    name, balance > file[bank]
+	}
+	{
+		account("CZ", $2, opening)
+		account($3, $4, "0.00")
+	}' "$dir/orders.tsv" >"$dir/banks"
+}
+
+# start_banks: all that accounts_files found, until each is registered.
+start_banks() {
+	while read -r bank; do
+		bank_config "$bank"
+		start "$bank" "$bin/strife-bankd" -c "$dir/$bank.yaml"
+	done <"$dir/banks"
+	while read -r bank; do
+		await "$bank" 'registered '
+	done <"$dir/banks"
 }

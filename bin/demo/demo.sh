@@ -21,41 +21,6 @@ finish() {
 	exit "$status"
 }
 
-# orders_table: the real orders as order, payer, bank, payee, amount, purpose.
-orders_table() {
-	awk -F';' -v OFS='\t' -v limit="$orders" '
-	NR > 1 && (limit == 0 || NR <= limit + 1) {
-		gsub(/"/, "")
-		sub(/\r$/, "")
-		gsub(/^ +| +$/, "", $6)
-		print $1, $2, $3, $4, $5, $6
-	}' "$here/orders.asc" >"$dir/orders.tsv"
-}
-
-# accounts_files: 10,000.00 for each payer, nothing for the payees.
-accounts_files() {
-	awk -F'\t' -v dir="$dir" -v opening="$opening" '
-	function open_file(bank) {
-		if (bank in file)
-			return
-		file[bank] = dir "/" bank ".accounts.yaml"
-		print "accounts:" > file[bank]
-		print bank
-	}
-	function account(bank, name, balance) {
-		open_file(bank)
-		if ((bank, name) in seen)
-			return
-		seen[bank, name] = 1
-		printf "  \"%s\": {currency: CZK, balance: \"%s\"}\n",
-		    name, balance > file[bank]
-	}
-	{
-		account("CZ", $2, opening)
-		account($3, $4, "0.00")
-	}' "$dir/orders.tsv" >"$dir/banks"
-}
-
 seconds() {
 	date +%s.%N
 }
@@ -139,13 +104,7 @@ EOF
 (umask 077 && echo 'users: {}' >"$dir/customers.yaml")
 gateway_config
 start_gateway
-while read -r bank; do
-	bank_config "$bank"
-	start "$bank" "$bin/strife-bankd" -c "$dir/$bank.yaml"
-done <"$dir/banks"
-while read -r bank; do
-	await "$bank" 'registered '
-done <"$dir/banks"
+start_banks
 client_config desk desk
 say "One gateway and $(wc -l <"$dir/banks" | tr -d ' ') banks serve; paying $(wc -l <"$dir/orders.tsv" | tr -d ' ') standing orders ..."
 

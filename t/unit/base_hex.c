@@ -21,9 +21,15 @@ main(void)
 
 		if (hex_read(back, 1, (struct str){pair, 2}) != digit)
 			ok(false, "octet %u as a digit", i);
+		pair[0] = (char)i;
+		pair[1] = '0';
+		if (hex_read(back, 1, (struct str){pair, 2}) != digit)
+			ok(false, "octet %u as a first digit", i);
 	}
 	ok(hex_read(back, 1, STR("e9")) && back[0] == 0xe9,
 	    "all 16 digits are read, and nothing else is one");
+	ok(!hex_read(back, 2, STR("g000")) && !hex_read(back, 2, STR("000g")),
+	    "no digit is made good by those after or before it");
 	ok(!hex_read(back, 1, STR("0")), "one digit is too short");
 	ok(!hex_read(back, 1, STR("000")), "three digits are too long");
 	ok(!hex_read(back, 1, STR("")), "nothing is too short for one octet");
