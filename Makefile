@@ -36,8 +36,8 @@ bin_gatewayd = accounts asks banks config control gatewayd login outcomes \
 bin_bankd = bankd config control link link_talk links load logins
 bin_authd = authd
 bin_pay = accounts batch editor editor_keys help history login menu menu_ask \
-       menu_pay menu_show pay payid payment pending queued rows sender \
-       status wait
+       menu_pay menu_show pay payid payment pending pending_now queued rows \
+       sender status wait
 bin_queue = add choice drop entries flush flush_run help list queue watch
 bin_teller = entries rows teller
 bin_ctl = ctl

@@ -1,12 +1,15 @@
 #!/usr/bin/python3
 """strife-pay: usage, help, and where its configuration comes from."""
 import os
+import re
+import signal
+import subprocess
 import sys
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "lib"))
-from paytest import Place, done, is_, ok  # noqa: E402
+from paytest import BIN, Place, done, is_, ok  # noqa: E402
 
 COMMANDS = ("login", "logout", "accounts", "balance", "pay", "batch", "status",
             "cancel", "history", "menu")
@@ -143,4 +146,28 @@ config("empty", "an empty password", password_file="empty")
 os.chmod(p.path("client.key"), 0o644)
 config("client.key", "a key that others can read")
 os.chmod(p.path("client.key"), 0o600)
+
+# ---- --no-hold in words ----
+r = p.pay("pay", "-h")
+ok("it is queued here and tried again, unless --no-queue" in
+   re.sub(r"\s+", " ", r.stdout), "-h: what --no-hold does", r.stdout)
+
+# ---- Standard output ----
+for program in ("strife-pay", "strife-queue", "strife-bench", "strife-ctl",
+                "strife-teller"):
+    for said in ("-h", "-V"):
+        read, write = os.pipe()
+        os.close(read)
+        r = subprocess.run([os.path.join(BIN, program), said], stdout=write,
+                           stderr=subprocess.PIPE, text=True, check=False)
+        os.close(write)
+        is_((r.returncode, r.stderr), (-signal.SIGPIPE, ""),
+            "%s %s: nobody reads it: SIGPIPE, in silence" % (program, said))
+        with open("/dev/full", "wb") as full:
+            r = subprocess.run([os.path.join(BIN, program), said],
+                               stdout=full, stderr=subprocess.PIPE, text=True,
+                               check=False)
+        is_((r.returncode, r.stderr), (73, program + ": standard output: No "
+                                       "space left on device\n"),
+            "%s %s: a full disk: exit 73, said once" % (program, said))
 done()

@@ -68,6 +68,10 @@ is_(p.pay("pay", "--key", "k", *PAYMENT[1:]).returncode, 0,
     "--key needs no counter")
 is_(len(gateway.lines("PAY")), count + 1, "nothing else was sent")
 
+r = p.pay(*PAYMENT, env=dict(p.environment(), XDG_STATE_HOME="/proc/none"))
+ok(r.returncode == 78 and "/proc/none/strife/ids" in r.stderr,
+   "one that cannot be written: where it is", r.stderr)
+
 os.remove(ids_file)
 starts = set()
 for _ in range(4):

@@ -123,12 +123,14 @@ is_((p.pay("login").returncode, gateway.lines("LOGIN")),
     (0, ["LOGIN user=alice"]), "without a terminal: the certificate's token")
 gateway = given(password_file="password")
 r = pay_fd("secret", "login")
-ok(r.returncode == 0 and "comes before this token" in r.stderr,
+ok(r.returncode == 0 and "every command logs in by itself" in r.stderr,
    "a password file makes the token useless: it says so", r.stderr)
 gateway = given("LOGIN => ERR code=LOCKED_OUT retry=login after=16 text=wait")
 r = pay_fd("secret", "login")
 ok(r.returncode == 77 and "try again in 16 s" in r.stderr,
    "LOCKED_OUT: how long to wait", r.stderr)
+ok("refused: LOCKED_OUT: too many logins have failed; try" in r.stderr,
+   "once: the gateway's own words say it too", r.stderr)
 env = dict(p.environment(), XDG_STATE_HOME="/proc/none")
 given()
 r = p.pay("login", "--password-fd", "0", stdin="secret\n", env=env)

@@ -7,7 +7,7 @@ import sys
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "lib"))
-from paytest import Place, done, is_, ok  # noqa: E402
+from paytest import Place, done, is_, ok, unused_address  # noqa: E402
 
 PAYMENT = ("--from", "alice@BankA", "--to", "bob@BankB", "12.50", "CZK")
 ID = "0190aaaa-bbbb-4ccc-8ddd-eeeeffff0001"
@@ -73,6 +73,13 @@ is_(p.pay("pay", "--wait", *PAYMENT).returncode, 77,
 for seconds in ("0", "x", "-1", "9999999"):
     is_(p.pay("pay", "--wait=" + seconds, *PAYMENT).returncode, 64,
         "--wait=%s: exit 64" % seconds)
+
+p.config(unused_address(), retries="0")
+for words, code in ((("--no-queue",), 69), ((), 75)):
+    r = p.pay("pay", "--wait=1", *words, *PAYMENT)
+    is_((r.returncode, r.stdout), (code, ""),
+        "no gateway until the time is over %s: exit %d" % (words, code))
+    ok("was not sent" in r.stderr, "it says that it was never sent", r.stderr)
 
 # ---- status --wait, and several ids ----
 gateway = given("STATUS id=%s x2 => %s\nSTATUS id=%s => %s\n"

@@ -15,6 +15,7 @@ from paytest import PAY, Place, done, is_, ok  # noqa: E402
 # Ended from outside, the terminal is still to be closed.
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 ROWS = 40
+TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 p = Place()
 
 
@@ -62,6 +63,28 @@ r = shell("strife-pay batch in | head -n 1; cut -f 1 in | head -n 2 | "
 is_(r.stdout.splitlines()[1:], ["committed", "committed"],
     "ids from a pipe: status takes several")
 
+p.write("shell", """
+strife-pay history alice@BankA -n 100000 | head -n 1 >first
+echo "${PIPESTATUS[*]}"
+strife-pay batch in | true
+echo "${PIPESTATUS[*]}"
+""")
+many = p.gateway(
+    "HISTORY => " + " | ".join(
+        "ROW seq=%d time={time} id= kind=deposit amount=1000 currency=CZK "
+        "balance=1000 peer= memo=%s" % (n, "m" * 100) for n in range(1, 501)) +
+    " | OK next=1")
+p.config(many)
+r = shell("bash ./shell")
+is_((r.stdout.splitlines()[:1], r.stderr), (["141 0"], ""),
+    "| head -n 1 of a long list: SIGPIPE, in silence")
+ok(p.read("first").count("\n") == 1 and len(many.lines("HISTORY")) < 5,
+   "and no more is asked for", many.lines("HISTORY"))
+is_(r.stdout.splitlines()[1:], ["141 0"], "a batch likewise")
+is_(len(many.committed), len(many.lines("PAY")),
+    "once what was sent had its end")
+p.config(gateway)
+
 # ---- jq ----
 if shutil.which("jq"):
     r = shell("strife-pay history alice@BankA --json | jq -r "
@@ -76,6 +99,22 @@ if shutil.which("jq"):
               "done" % row_id(0))
     is_((r.returncode, set(r.stdout.split())), (0, {"true"}),
         "each row of --json is one object")
+    with open(os.path.join(TOP, "man", "strife-pay.1"),
+              encoding="utf-8") as page:
+        example = page.read().split("What went out in January")[1]
+    example = re.search(r"\.Bd.*?\n(.*?)\n\.Ed", example, re.S)[1]
+    sums = p.gateway("HISTORY => " + " | ".join(
+        "ROW seq=%d time={time} id= kind=payment amount=%d currency=CZK "
+        "balance=1 peer=%s memo=" % one for one in (
+            (1, -10, "bob@BankB"), (2, -20, "bob@BankB"), (3, 999, "x@BankB"),
+            (4, -900719925474098, "dan@BankC"), (5, -1, "dan@BankC"))) +
+        " | OK")
+    p.config(sums)
+    r = shell(example.replace("\\e", "\\"))
+    is_((r.stdout, r.stderr),
+        ("bob@BankB\t0.30\ndan@BankC\t9007199254740.99\n", ""),
+        "the page's sum of payments by payee is exact")
+    p.config(gateway)
 else:
     ok(True, "jq # SKIP it is not installed")
 

@@ -213,8 +213,10 @@ is_(gateway.lines("PAY"), [
     "the id that was shown, the payment that was typed")
 is_((spool("new"), len(spool("done"))), ([], 1), "it is done in the spool")
 t.clear()
-t.enter("retry")
-t.sees("Nothing is pending.", "retry pending: nothing is")
+t.enter("retry pending")
+t.sees("Nothing is pending.", "retry pending, as it is written: nothing is")
+t.enter("l")
+t.sees("log in or log out?", "l: which?")
 
 # ---- log in, log out ----
 t.clear()
@@ -351,6 +353,48 @@ t.sees(re.compile("Pending payment committed: 12.50 CZK"),
        "a later menu delivers it")
 is_(len(set(again.lines("PAY"))), 1, "under its id")
 t.keys("C-c")
+
+# ---- Refusals ----
+t.enter("clear")
+given("ACCOUNTS => ROW account=alice@BankA currency= | OK\n"
+      "PAY => ERR code=FORBIDDEN retry=never text=no\n")
+t.enter(menu)
+t.wait("alice> ", True)
+t.enter("pay")
+t.answer("From", "alice@BankA")
+t.answer("To", "bob@BankB")
+t.answer("Amount and currency: ", "12.50 CZK",
+         "asks for the currency where it is not known")
+t.answer("Memo", "rent")
+t.answer("Send it?", "y")
+t.sees("strife-pay: declined: refused, FORBIDDEN: no",
+       "a payment that is refused: what strife-pay pay says")
+is_((spool("new"), spool("hold"), spool("failed")), ([], [], []),
+    "and it is not kept either")
+t.enter("quit")
+t.wait("$ ", True)
+t.enter("clear")
+given("PAY x1 => nothing\nPAY => ERR code=FORBIDDEN retry=never text=no\n",
+      reply_timeout="300ms")
+t.enter(menu)
+t.wait("alice> ", True)
+pay(t)
+t.sees("it is on hold now: strife-queue release",
+       "one that is refused later is on hold, and that is said")
+is_(len(spool("hold")), 1, "in the spool, too")
+t.enter("quit")
+t.wait("$ ", True)
+t.enter("clear")
+given("LOGIN x1 => ERR code=BAD_CREDENTIALS retry=login text=no\n",
+      password_file=None)
+t.enter(menu)
+t.wait("alice> ", True)
+t.enter("balance")
+t.sees("login as alice refused: BAD_CREDENTIALS: no; 1 logs in",
+       "a refused login: what to do about it here")
+t.enter("quit")
+t.wait("$ ", True)
+t.enter("clear")
 
 # ---- Signals ----
 gateway = given("BALANCE => nothing\n")

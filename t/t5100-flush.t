@@ -88,6 +88,66 @@ ids = [entry() for _ in range(3)]
 p.queue("flush")
 is_((sent(gateway), names("hold"), names("failed"), names("done")),
     (ids, ids[:1], ids[1:2], ids[2:]), "nor does one that is set aside")
+gateway = p.gateway("PAY x1 => " + REFUSED)
+config(gateway)
+entry()
+r = p.queue("flush")
+ok(r.returncode == 75 and "now on hold" in r.stderr,
+   "the run that puts one on hold: exit 75, and says so", r.stderr)
+r = p.queue("flush")
+is_((r.returncode, r.stderr), (0, ""), "what is on hold does not count later")
+gateway = p.gateway("PAY => ERR code=ALREADY_EXISTS retry=never id={id} "
+                    "state=committed seq=4 time={time} "
+                    "text=%22this%20payment%20has%20ended%20already%22")
+config(gateway)
+entry()
+r = p.queue("flush")
+is_((r.returncode, r.stderr, "ended" in p.queue("results").stdout),
+    (0, "", False), "paid before: it is paid, without a word")
+
+# ---- strife-pay cancel ----
+CANCELLED = "CANCEL => OK id={id} state=aborted reason=CANCELLED time={time}"
+for place in ("new", "hold"):
+    gateway = p.gateway(CANCELLED)
+    config(unused_address(), gateway)
+    one = entry(gateway=gateway.address)
+    if place == "hold":
+        p.queue("hold", one)
+    r = p.pay("cancel", one)
+    is_((r.returncode, gateway.lines("CANCEL"), names(place), names("failed")),
+        (0, ["CANCEL id=" + one], [], [one]),
+        "cancel of one in %s: where it was sent, then it has failed" % place)
+    ok("CANCELLED" in p.queue("results").stdout, "with the reason")
+    r = p.queue("flush")
+    is_((r.returncode, r.stdout + r.stderr, sent(gateway)), (0, "", []),
+        "a later flush has nothing to do or say")
+first, second = p.gateway(CANCELLED), p.gateway(CANCELLED)
+config(first, second)
+ids = [entry(), entry(gateway=second.address), entry(user="eve")]
+is_((p.pay("cancel", ids[0]).returncode, names("failed")), (0, ids[:1]),
+    "cancel of one that was never sent")
+is_((p.pay("cancel", ids[1]).returncode, second.lines("CANCEL")),
+    (0, ["CANCEL id=" + ids[1]]), "of one that keeps to the second gateway")
+p.pay("cancel", ids[2])
+is_(names("new"), ids[2:], "another user's stays")
+gateway = p.gateway("CANCEL => ERR code=IN_PROGRESS retry=same-id text=no "
+                    "id={id} state=held")
+config(gateway)
+one = entry()
+p.pay("cancel", one)
+is_(names("new"), [one], "what is not given up stays")
+gateway.close()
+is_((p.pay("cancel", one).returncode, names("new")), (69, [one]),
+    "and so it does where nobody can be asked")
+os.chmod(p.path("spool-%d" % p.spools), 0o777)
+r = p.pay("cancel", one)
+ok(r.returncode == 73 and "spool" in r.stderr, "a spool of no use: exit 73",
+   r.stderr)
+p.config(p.gateway(CANCELLED))
+is_((p.pay("cancel", one).returncode,
+     os.path.exists(p.path("spool-%d" % p.spools))), (0, False),
+    "cancel makes no spool")
+
 gateway = p.gateway("PAY x1 => " + HELD)
 config(gateway, queue=LONG)
 ids = [entry(), entry(), entry("carol"), entry()]

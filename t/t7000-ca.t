@@ -72,6 +72,9 @@ exits 64 'no command'
 exits 64 'an unknown command' frob
 exits 64 'an unknown option' -x init
 exits 64 'init with an operand' init here
+says 'try: strife-ca -h' 'what to do'
+[ "$(wc -l <err)" -eq 2 ]
+ok $? 'in two lines'
 exits 78 'no CA yet: issue' issue client alice
 says 'strife-ca init' 'it says what to do'
 exits 78 'no CA yet: check' check
@@ -340,6 +343,10 @@ before=$(openssl crl -in ca/ca.crl -noout -crlnumber)
 exits 0 'crl' crl
 [ "$(openssl crl -in ca/ca.crl -noout -crlnumber)" != "$before" ]
 ok $? 'a new list'
+
+"$bin/strife-ca" -d ca check >/dev/full 2>err
+[ $? -eq 73 ] && [ "$(wc -l <err)" -eq 1 ]
+ok $? 'a list that cannot be written: exit 73, said once'
 
 echo '# what others put there'
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
@@ -35,6 +36,7 @@ def main():
         try:
             commands = instructions(script(place, "up.sh", env))
             run_all(place, env, commands)
+            gateway_away(place, env, directory)
             first = set(demos.left_running(directory))
             script(place, "up.sh", env)
             ok(not first & set(demos.left_running(directory)),
@@ -54,6 +56,47 @@ def main():
         finally:
             demos.end(directory)
     strife.done()
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + strife.WAIT_S
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return condition()
+
+
+def gateway_away(place, env, directory):
+    """README.md, "When a gateway is away", line by line."""
+    with open(os.path.join(TOP, "README.md"), encoding="utf-8") as page:
+        text = page.read().split("## When a gateway is away")[1]
+    lines = re.findall(r"^    \$ (.*)$", text.split("\n## ")[0], re.M)
+    stop, pay, waiting, start, flush, results = [
+        line.replace("var/up", directory).replace(
+            "bin/strife", strife.BIN + "/strife") for line in lines]
+
+    def run(line):
+        env_up = dict(env, STRIFE_PAY_CONFIG=os.path.join(
+            directory, "alice.pay.yaml"))
+        with open(place.path("said"), "w+", encoding="utf-8") as said:
+            code = subprocess.run(
+                ["/bin/sh", "-c", line], cwd=TOP, env=env_up, stdout=said,
+                stdin=subprocess.DEVNULL, stderr=said, check=False).returncode
+            said.seek(0)
+            return code, said.read()
+
+    with open(os.path.join(directory, "run", "gatewayd.pid"),
+              encoding="ascii") as file:
+        old = int(file.read())
+    equal(run(stop)[0], 0, "the gateway is stopped")
+    ok(wait_until(lambda: not os.path.exists("/proc/%d" % old)),
+       "and ends")
+    code, said = run(pay)
+    if not ok(code == 75 and "it is queued" in said, "pay: queued"):
+        note(said)
+    like(run(waiting)[1], r"\tnew\t.*\t95\.00\tCZK\t", "list: it waits")
+    equal(run(start)[0], 0, "the gateway is started again, at its ports")
+    ok(wait_until(lambda: run(flush)[0] == 0), "flush delivers it")
+    like(run(results)[1], r"\tcommitted\t", "results: it is paid")
 
 
 def run_all(place, env, commands):

@@ -82,6 +82,8 @@ def order(seed, *args, window=1024, **more):
     came = pays(gateway)
     is_((run.returncode, len(came), figures["committed"], figures["rate"]),
         (0, 40, 40, 40), "--rate 40: 40 payments in a second")
+    is_((figures["seconds"], figures["payments_per_s"] <= 40), (1, True),
+        "a second is a second, and the rate no more than was asked for")
     return (run, [(one["from"], one["to"]) for one in came],
             {one["id"] for one in came})
 

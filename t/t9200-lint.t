@@ -74,6 +74,11 @@ if has mandoc; then
 else
 	skip 'mandoc: every page' mandoc
 fi
+# A quote reaches to the end of its line: the next one would stand inside it.
+awk '/^\..*[^A-Za-z]Ql .*[^A-Za-z]Ql / || /^\.(.* )?Ql [^ ]+ , [^ ]/ {
+	print FILENAME ":" FNR
+}' man/*.[1578] >"$said"
+empty 'man pages: one quotation a line'
 awk '!/^\./ && length($0) > 80 { print FILENAME ":" FNR }' man/*.[1578] >"$said"
 empty 'man pages: lines have at most 80 columns'
 

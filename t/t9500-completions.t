@@ -43,7 +43,7 @@ def flags(text):
 with strife.Place() as place:
     out = place.path("completions")
     made = run(os.path.join(TOP, ".ci", "completions"), strife.BIN, out,
-               *PROGRAMS)
+               "strife-bench", *PROGRAMS)
     equal((made.returncode, made.stderr), (0, ""), "they can be made")
 
     def bash(program, *words):
@@ -55,7 +55,25 @@ with strife.Place() as place:
             program, " ".join(words)))
         return set(done.stdout.split("\n")) - {""}
 
+    for program in ["strife-bench"] + PROGRAMS:
+        equal(run("bash", "-n", os.path.join(out, "bash", program)).stderr,
+              "", program + ": bash can read it")
+        if shutil.which("zsh"):
+            equal(run("zsh", "-n", os.path.join(out, "zsh", "_" + program))
+                  .stderr, "", program + ": zsh can read it")
+    equal(flags(run(strife.program("strife-bench"), "-h").stdout) -
+          bash("strife-bench", "-"), set(),
+          "strife-bench, which has no commands: bash completes every option")
+    with open(os.path.join(out, "zsh", "_strife-bench"),
+              encoding="utf-8") as file:
+        text = file.read()
+    ok("'--pairs[" in text and "command" not in text,
+       "strife-bench: zsh knows its options, and offers no commands")
+    equal(bash("strife-pay", "--"),
+          {"--config", "--json", "--verbose", "--help", "--version"},
+          "before a command: the long options of all")
     place.write("a file", "")
+    equal(bash("strife-pay", "--config", "a"), {"a file"}, "and their values")
     for program in PROGRAMS:
         help_text = run(strife.program(program), "-h").stdout
         commands = re.findall(r"^  ([a-z][a-z-]*)  +\S", help_text, re.M)
@@ -75,9 +93,6 @@ with strife.Place() as place:
         ok(text.startswith("#compdef %s\n" % program) and
            all("'%s:" % command in text for command in commands),
            program + ": zsh knows every command")
-        if shutil.which("zsh"):
-            equal(run("zsh", "-n", os.path.join(out, "zsh", "_" + program))
-                  .stderr, "", program + ": zsh can read it")
         if shutil.which("shellcheck"):
             equal(run("shellcheck", "-s", "bash",
                       os.path.join(out, "bash", program)).stdout, "",

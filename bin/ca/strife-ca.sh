@@ -54,8 +54,15 @@ die() {
 }
 
 usage() {
-	printf 'strife-ca: %s\n%s\n' "$*" "$usage_text" >&2
+	printf 'strife-ca: %s\ntry: strife-ca -h\n' "$*" >&2
 	exit "$EX_USAGE"
+}
+
+# say FORMAT ARGUMENT...: printf, where what cannot be written is an error.
+say() {
+	# shellcheck disable=SC2059
+	printf "$@" 2>/dev/null ||
+		die "$EX_CANTCREATE" 'standard output cannot be written'
 }
 
 # What openssl says is shown only when it fails.
@@ -587,8 +594,7 @@ cmd_crl() {
 # print_row NAME ROLE EXPIRES DAYS_LEFT STATE
 print_row() {
 	[ "$5" = ok ] || all_well=1
-	# shellcheck disable=SC2059
-	printf "$row_format" "$1" "$2" "$3" "$4" "$5"
+	say "$row_format" "$1" "$2" "$3" "$4" "$5"
 }
 
 complain() {
@@ -684,8 +690,7 @@ cmd_check() {
 	row_format='%s\t%s\t%s\t%s\t%s\n'
 	if [ -t 1 ]; then
 		row_format='%-24s %-8s %-10s %5s %s\n'
-		# shellcheck disable=SC2059
-		printf "$row_format" NAME ROLE EXPIRES DAYS STATE
+		say "$row_format" NAME ROLE EXPIRES DAYS STATE
 	fi
 	check_rows
 	check_crl
@@ -706,11 +711,11 @@ while [ $# -gt 0 ]; do
 		;;
 	-d?*) dir=${1#-d} ;;
 	-h | --help)
-		printf '%s\n' "$usage_text"
+		say '%s\n' "$usage_text"
 		exit 0
 		;;
 	-V | --version)
-		printf 'strife-ca %s\n' "$version"
+		say 'strife-ca %s\n' "$version"
 		exit 0
 		;;
 	--)

@@ -94,6 +94,12 @@ start_gateway() {
 	banks=${banks%% *}
 }
 
+# keep_ports: after a restart the gateway is where its banks and clients know it.
+keep_ports() {
+	sed -i "s|^listen: .*|listen: {clients: \"$clients\", banks: \"$banks\"}|" \
+		"$dir/gatewayd.yaml"
+}
+
 # bank_config BANK: expects BANK.accounts.yaml to be there.
 bank_config() {
 	"$bin/strife-ca" -d "$dir/certs" issue bank "$1" >/dev/null

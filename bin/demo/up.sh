@@ -40,6 +40,7 @@ accounts:
 EOF
 gateway_config
 start_gateway
+keep_ports
 for bank in BankA BankB; do
 	bank_config "$bank"
 	start "$bank" "$bin/strife-bankd" -c "$dir/$bank.yaml"

@@ -2,12 +2,12 @@
 
 const char help_common[] =
     "\n"
-    "  -c FILE   configuration (else $STRIFE_PAY_CONFIG,\n"
-    "            ~/.config/strife/pay.yaml, the system's)\n"
-    "  --json    one JSON object a line\n"
-    "  -v        say more on standard error\n"
-    "  -h        this help; strife-pay COMMAND -h: a command's\n"
-    "  -V        the version\n"
+    "  -c, --config FILE   configuration (else $STRIFE_PAY_CONFIG,\n"
+    "                      ~/.config/strife/pay.yaml, the system's)\n"
+    "  --json              one JSON object a line\n"
+    "  -v, --verbose       say more on standard error\n"
+    "  -h, --help          this help; strife-pay COMMAND -h: a command's\n"
+    "  -V, --version       the version\n"
     "\n"
     "Exit: 0 committed or answered, 1 declined for good, 64 usage, 65 bad\n"
     "input, 69 no gateway reachable, 75 not finished: run the same command\n"

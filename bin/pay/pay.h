@@ -61,8 +61,7 @@ int pay_gave_up(const struct pay *, enum session_end);
 /* Says what the gateway answered; returns the exit code of a question. */
 int pay_refused(const char *about, const struct msg *reply);
 /* Says why a payment is not made, or not yet; nothing where it is committed. */
-void
-pay_not_made(const struct answer *, const char *bank, const char *text);
+void pay_not_made(const struct answer *, const char *bank, const char *text);
 
 /*
  * Keeps the token that the client's session was given: EXIT_OK, or the exit

@@ -1,4 +1,4 @@
-#include "pending.h"
+#include "pending_private.h"
 
 #include <err.h>
 #include <errno.h>
@@ -9,35 +9,14 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "client/login.h"
-#include "client/spool.h"
 #include "wire/money.h"
-
-struct pending {
-	struct menu *menu;
-	struct spool *spool; /* NULL: it could not be opened */
-	struct session *session;
-	/* The oldest of the user's entries, in order: those in new. */
-	struct spool_entry *list;
-	uint32_t count;
-	/* In the background: */
-	bool started;
-	bool busy; /* `sent` is unanswered */
-	bool connecting;
-	struct spool_entry sent;
-	struct timer due;
-	int64_t away_ns;       /* how long to wait while no gateway is there */
-	enum session_end told; /* of which end it was announced */
-	/* In the foreground: */
-	struct spool_entry now;
-	bool answered;
-};
 
 /* ---- Words ---- */
 
-#define ABOUT_SIZE 512
+const char pending_on_hold[] = "; it is on hold now: strife-queue release";
 
-static const char *
-about(const struct spool_entry *e, char into[ABOUT_SIZE])
+const char *
+pending_about(const struct spool_entry *e, char into[PENDING_ABOUT_SIZE])
 {
 	char money[MONEY_TEXT_MAX], currency[4], id[ID_TEXT_LEN + 1];
 	const char *reason =
@@ -47,7 +26,7 @@ about(const struct spool_entry *e, char into[ABOUT_SIZE])
 	(void)money_text(e->order.amount, e->order.currency, money);
 	currency_text(e->order.currency, currency);
 	id_text(&e->id, id);
-	len = snprintf(into, ABOUT_SIZE,
+	len = snprintf(into, PENDING_ABOUT_SIZE,
 	    "%s%s%s%s%s%s%s: %s %s from %s to %s, id %s",
 	    e->answered ? answer_state_text(e->answer.state) : "not sent",
 	    reason[0] != '\0' ? ", " : "", reason,
@@ -57,9 +36,6 @@ about(const struct spool_entry *e, char into[ABOUT_SIZE])
 	CHECK(len > 0);
 	return into;
 }
-
-/* What is said of one that was refused, and waits for somebody. */
-static const char on_hold[] = "; it is on hold now: strife-queue release";
 
 /* ---- The list ---- */
 
@@ -85,8 +61,8 @@ gather(void *ctx, const struct spool_entry *e)
 	return true;
 }
 
-static void
-list_load(struct pending *p)
+void
+pending_list(struct pending *p)
 {
 	p->count = 0;
 	if (p->spool == NULL)
@@ -111,15 +87,14 @@ is_behind(const struct pending *p, uint32_t index)
 uint32_t
 pending_count(struct pending *p)
 {
-	list_load(p);
+	pending_list(p);
 	return p->count;
 }
 
 /* ---- One entry ---- */
 
-/* True where it may be sent over the session, which is ready. */
-static bool
-claim(struct pending *p, struct spool_entry *e)
+bool
+pending_claim(struct pending *p, struct spool_entry *e)
 {
 	switch (spool_claim(p->spool, e, session_address(p->session))) {
 	case SPOOL_OK:
@@ -166,9 +141,8 @@ delay_ns(const struct pending *p, uint64_t attempts)
 	return delay < config->max_delay_ns ? delay : config->max_delay_ns;
 }
 
-/* Writes down what was answered: where the entry is by then. */
-static enum spool_place
-settle(struct pending *p, struct spool_entry *e)
+enum spool_place
+pending_settle(struct pending *p, struct spool_entry *e)
 {
 	enum spool_place place = place_of(spool_entry_fate(&e->answer));
 
@@ -185,8 +159,8 @@ settle(struct pending *p, struct spool_entry *e)
 
 /* ---- In the background ---- */
 
-static void
-wake_in(struct pending *p, int64_t ns)
+void
+pending_wake(struct pending *p, int64_t ns)
 {
 	if (loop_timer_set(client_loop(p->menu->pay->client), &p->due,
 		clock_mono_ns() + ns) == -1)
@@ -197,21 +171,22 @@ static void
 background_answered(void *ctx, uint64_t cookie, const struct msg *reply)
 {
 	struct pending *p = ctx;
-	char text[ABOUT_SIZE];
+	char text[PENDING_ABOUT_SIZE];
 	enum spool_place place;
 
 	(void)cookie;
 	if (reply != NULL && reply->word == MSG_ROW)
 		return;
 	p->busy = false;
-	wake_in(p, p->menu->pay->config.min_delay_ns);
+	pending_wake(p, p->menu->pay->config.min_delay_ns);
 	if (reply == NULL)
 		return;
 	spool_entry_answered(&p->sent, reply);
-	place = settle(p, &p->sent);
+	place = pending_settle(p, &p->sent);
 	if (place != SPOOL_NEW)
 		editor_announce(p->menu->editor, "Pending payment %s%s",
-		    about(&p->sent, text), place == SPOOL_HOLD ? on_hold : "");
+		    pending_about(&p->sent, text),
+		    place == SPOOL_HOLD ? pending_on_hold : "");
 }
 
 /* Those of the list that are due; when the next one will be. */
@@ -222,7 +197,7 @@ background_send(struct pending *p)
 	struct msg request;
 	uint32_t i;
 
-	list_load(p);
+	pending_list(p);
 	for (i = 0; i < p->count; i++) {
 		struct spool_entry *e = &p->list[i];
 
@@ -233,7 +208,7 @@ background_send(struct pending *p)
 				wait_us = e->next_us - now_us;
 			continue;
 		}
-		if (!claim(p, e))
+		if (!pending_claim(p, e))
 			continue;
 		p->sent = *e;
 		spool_entry_request(&p->sent, &request);
@@ -272,7 +247,7 @@ background_ended(struct pending *p)
 		p->started = false;
 		return;
 	}
-	wake_in(p, p->away_ns);
+	pending_wake(p, p->away_ns);
 	p->away_ns *= 2;
 	if (p->away_ns > p->menu->pay->config.poll_ns)
 		p->away_ns = p->menu->pay->config.poll_ns;
@@ -296,7 +271,7 @@ background_ready(struct pending *p)
 	p->told = SESSION_END_NONE;
 	wait_ns = background_send(p);
 	if (!p->busy)
-		wake_in(p, wait_ns);
+		pending_wake(p, wait_ns);
 }
 
 static void
@@ -307,7 +282,7 @@ pending_due(void *ctx)
 	if (!p->started || p->busy || p->menu->out || p->connecting)
 		return;
 	if (!editor_reading(p->menu->editor)) {
-		wake_in(p, p->menu->pay->config.min_delay_ns);
+		pending_wake(p, p->menu->pay->config.min_delay_ns);
 		return;
 	}
 	switch (session_state(p->session)) {
@@ -318,11 +293,11 @@ pending_due(void *ctx)
 		if (spool_waiting(p->spool) && pending_count(p) > 0)
 			background_connect(p);
 		else
-			wake_in(p, p->menu->pay->config.poll_ns);
+			pending_wake(p, p->menu->pay->config.poll_ns);
 		break;
 	case SESSION_CONNECTING:
 	case SESSION_CLOSING:
-		wake_in(p, p->menu->pay->config.min_delay_ns);
+		pending_wake(p, p->menu->pay->config.min_delay_ns);
 		break;
 	}
 }
@@ -335,7 +310,7 @@ pending_turn(struct pending *p)
 	switch (session_state(p->session)) {
 	case SESSION_READY:
 		p->connecting = false;
-		wake_in(p, 0);
+		pending_wake(p, 0);
 		break;
 	case SESSION_IDLE:
 		background_ended(p);
@@ -354,150 +329,7 @@ pending_start(struct pending *p)
 	p->started = true;
 	p->told = SESSION_END_NONE;
 	p->away_ns = p->menu->pay->config.min_delay_ns;
-	wake_in(p, 0);
-}
-
-/* ---- In the foreground ---- */
-
-int
-pending_add(struct pending *p, const struct id *id, const struct order *order)
-{
-	const char *user = login_user(client_login(p->menu->pay->client));
-	struct spool_entry entry, there;
-	enum spool_place place;
-
-	if (p->spool == NULL) {
-		warnx("%s: it could not be opened; nothing is sent",
-		    p->menu->pay->config.spool);
-		return EXIT_CANTCREATE;
-	}
-	spool_entry_new(&entry, id, order, user);
-	if (spool_add(p->spool, &entry, &there, &place) == SPOOL_OK)
-		return EXIT_OK;
-	warn("%s: nothing is sent", p->menu->pay->config.spool);
-	return EXIT_CANTCREATE;
-}
-
-static void
-foreground_answered(void *ctx, uint64_t cookie, const struct msg *reply)
-{
-	struct pending *p = ctx;
-
-	(void)cookie;
-	if (reply == NULL || reply->word == MSG_ROW)
-		return;
-	p->answered = true;
-	spool_entry_answered(&p->now, reply);
-}
-
-/* The session is ready, and keeps to its gateway until this is over. */
-static enum session_end
-send_one(struct pending *p)
-{
-	struct msg request;
-	struct client_call call = {
-	    .request = &request, .reply = foreground_answered, .ctx = p};
-	enum session_end end;
-
-	session_pin(p->session);
-	spool_entry_request(&p->now, &request);
-	end = client_call(p->menu->pay->client, &call);
-	session_unpin(p->session);
-	return end;
-}
-
-/* As strife-pay pay does: what a gateway did nothing with is not kept. */
-static void
-take_back(struct pending *p)
-{
-	pay_not_made(&p->now.answer, p->now.bank, p->now.text);
-	if (p->now.answer.reason == CODE_FORBIDDEN)
-		accounts_suggest(p->menu->pay, p->now.order.from);
-	if (spool_remove(p->spool, &p->now.id, SPOOL_NEW) == SPOOL_ERROR)
-		warnx("spool %s: %s", p->menu->pay->config.spool,
-		    spool_why(errno));
-}
-
-/* is_new: it was made just now, and its maker is looking. */
-static void
-answered(struct pending *p, bool is_new)
-{
-	char text[ABOUT_SIZE];
-	enum spool_place place;
-
-	if (is_new &&
-	    spool_entry_fate(&p->now.answer) == SPOOL_FATE_REFUSED) {
-		take_back(p);
-		return;
-	}
-	place = settle(p, &p->now);
-	printf("%s %s%s\n",
-	    place != SPOOL_NEW ? "Payment" : "It is pending,",
-	    about(&p->now, text), place == SPOOL_HOLD ? on_hold : "");
-}
-
-/* SESSION_END_NONE: go on with the others. */
-static enum session_end
-deliver(struct pending *p, const struct spool_entry *e, bool is_new)
-{
-	enum session_end end = client_connect(p->menu->pay->client);
-	char text[ABOUT_SIZE];
-
-	if (end != SESSION_END_NONE) {
-		warnx("%s", session_why(p->session));
-		printf("It is pending, %s\n", about(e, text));
-		return end;
-	}
-	p->now = *e;
-	if (!claim(p, &p->now)) {
-		printf("Left alone: %s\n", about(&p->now, text));
-		if (p->now.gateway[0] != '\0')
-			printf("  It keeps to the gateway %s: strife-queue "
-			       "flush.\n",
-			    p->now.gateway);
-		return SESSION_END_NONE;
-	}
-	p->answered = false;
-	end = send_one(p);
-	if (!p->answered) {
-		warnx("%s", session_why(p->session));
-		printf("What became of it is not known; it is pending, and "
-		       "asked for again.\n");
-		return end;
-	}
-	answered(p, is_new);
-	return end;
-}
-
-void
-pending_deliver(struct pending *p, const struct id *id)
-{
-	struct spool_entry entry;
-	enum spool_place place;
-
-	if (spool_find(p->spool, id, &entry, &place) == SPOOL_OK &&
-	    place == SPOOL_NEW)
-		(void)deliver(p, &entry, true);
-	if (p->started)
-		wake_in(p, p->menu->pay->config.min_delay_ns);
-}
-
-void
-pending_deliver_all(struct pending *p)
-{
-	struct spool_entry entry;
-	uint32_t i;
-
-	list_load(p);
-	if (p->count == 0)
-		printf("Nothing is pending.\n");
-	for (i = 0; i < p->count; i++) {
-		entry = p->list[i];
-		if (p->busy && id_eq(&entry.id, &p->sent.id))
-			continue;
-		if (deliver(p, &entry, false) != SESSION_END_NONE)
-			break;
-	}
+	pending_wake(p, 0);
 }
 
 /* ---- Making one ---- */

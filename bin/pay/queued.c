@@ -198,41 +198,36 @@ queued_look(struct queued *q, struct pay *pay, const struct id *id)
 	status = spool_find(q->spool, id, &q->entry, &place);
 	if (status == SPOOL_ERROR)
 		return spool_broken(q);
-	q->found = status == SPOOL_OK &&
-	    (place == SPOOL_NEW || place == SPOOL_HOLD);
+	q->found =
+	    status == SPOOL_OK && (place == SPOOL_NEW || place == SPOOL_HOLD);
 	return q->found ? keep_to_gateway(q) : EXIT_OK;
 }
 
-/* Where it goes now that its gateway has said this of it. */
-static enum spool_place
-place_after_cancel(const struct queued *q, const struct msg *reply)
+/* Can it never be made any more? One that is paid is left to strife-queue. */
+static bool
+is_given_up(const struct queued *q, const struct msg *reply)
 {
 	if (reply->word == MSG_ERR &&
 	    (enum code)reply->v[KEY_code].u64 != CODE_ALREADY_EXISTS)
-		return SPOOL_NEW;
-	switch (spool_entry_fate(&q->entry.answer)) {
-	case SPOOL_FATE_PAID:
-		return SPOOL_DONE;
-	case SPOOL_FATE_DECLINED:
-		return SPOOL_FAILED;
-	case SPOOL_FATE_REFUSED:
-	case SPOOL_FATE_WAITS:
-		break;
-	}
-	return SPOOL_NEW;
+		return false;
+	return spool_entry_fate(&q->entry.answer) == SPOOL_FATE_DECLINED;
 }
 
-/* It is not sent any more, unless a flush has just done that elsewhere. */
+/*
+ * One that was never sent is settled by this. Else: is it that gateway's, whose
+ * word counts?
+ */
 static bool
-stop_sending(struct queued *q)
+is_its_gateway(struct queued *q)
 {
-	const char *gateway =
-	    session_address(client_session(q->pay->client));
+	const char *gateway = session_address(client_session(q->pay->client));
 	struct spool_entry now = q->entry;
 	enum spool_status status = spool_cancel_unsent(q->spool, &now);
 
+	if (status == SPOOL_ERROR)
+		(void)spool_broken(q);
 	if (status != SPOOL_ELSEWHERE)
-		return status == SPOOL_ABSENT || status == SPOOL_OK;
+		return false; /* that was all, or another program's */
 	if (strcmp(now.gateway, gateway) == 0)
 		return true;
 	warnx("strife-queue has sent it to %s meanwhile: strife-queue drop",
@@ -245,16 +240,14 @@ queued_cancelled(struct queued *q, const struct msg *reply)
 {
 	const struct login_grant *grant =
 	    login_grant(client_login(q->pay->client));
-	enum spool_place place;
 
 	/* Another user's is another payment. */
 	if (!q->found || strcmp(q->entry.user, grant->user) != 0)
 		return;
 	spool_entry_answered(&q->entry, reply);
-	place = place_after_cancel(q, reply);
-	if (place == SPOOL_NEW || !stop_sending(q))
+	if (!is_given_up(q, reply) || !is_its_gateway(q))
 		return;
-	if (spool_settle(q->spool, &q->entry, place) == SPOOL_ERROR ||
+	if (spool_settle(q->spool, &q->entry, SPOOL_FAILED) == SPOOL_ERROR ||
 	    spool_flush(q->spool) == -1)
 		(void)spool_broken(q);
 }

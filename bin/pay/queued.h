@@ -46,7 +46,10 @@ bool queued_end(struct queued *, enum session_end, bool sent);
  * sent to; else it has said why not. queued_close follows.
  */
 int queued_look(struct queued *, struct pay *, const struct id *);
-/* CANCEL was answered: where that is its end, it leaves the queue with that. */
+/*
+ * CANCEL was answered: where the payment can never be made any more, it goes to
+ * failed with that. client_login has the user.
+ */
 void queued_cancelled(struct queued *, const struct msg *reply);
 
 /* Harmless when not open. */

@@ -7,6 +7,7 @@
 #include "client/output.h"
 #include "pay.h"
 #include "payid.h"
+#include "queued.h"
 #include "wait.h"
 #include "wire/money.h"
 
@@ -36,6 +37,7 @@ struct asking {
 	bool answered; /* and not refused */
 	struct answer answer;
 	struct status status;
+	struct queued queued; /* for cancel */
 	int result;
 };
 
@@ -304,6 +306,7 @@ cancel_answered(void *ctx, uint64_t cookie, const struct msg *reply)
 	if (reply == NULL)
 		return;
 	asking->answer = answer_read(reply);
+	queued_cancelled(&asking->queued, reply);
 	/* It is answered where the payment can never be made any more. */
 	asking->result = EXIT_OK;
 	if (reply->word == MSG_ERR && !asking->answer.again)
@@ -330,6 +333,22 @@ cancel_print(const struct asking *asking)
 	return output_close(out);
 }
 
+static int
+cancel(struct asking *asking, const struct id *id)
+{
+	enum session_end end;
+	int printed;
+
+	end = ask(asking, id, VERB_CLIENT_CANCEL, cancel_answered);
+	if (end != SESSION_END_NONE)
+		return pay_gave_up(asking->pay, end);
+	if (asking->answer.again)
+		warnx("%s: %s: it is being decided; ask again", asking->id_text,
+		    code_text(asking->answer.reason));
+	printed = cancel_print(asking);
+	return asking->result != EXIT_OK ? asking->result : printed;
+}
+
 int
 cancel_run(struct pay *pay, int argc, char **argv)
 {
@@ -337,23 +356,18 @@ cancel_run(struct pay *pay, int argc, char **argv)
 	    {"key", required_argument, NULL, OPTION_KEY}, OPTIONS_LONG};
 	struct asking asking = {.pay = pay, .result = -1};
 	struct question q = {.key = NULL};
-	enum session_end end;
 	struct id id;
-	int result = which_payments(pay, &q, longs, argc, argv), printed;
+	int result = which_payments(pay, &q, longs, argc, argv);
 
 	if (result == EXIT_OK && q.id_count > 1)
 		result = options_usage(&pay->options, "one payment at a time");
 	if (result == EXIT_OK)
 		result = payid_named(
 		    pay, q.key == NULL ? q.ids[0] : NULL, q.key, &id);
-	if (result != EXIT_OK)
-		return result;
-	end = ask(&asking, &id, VERB_CLIENT_CANCEL, cancel_answered);
-	if (end != SESSION_END_NONE)
-		return pay_gave_up(pay, end);
-	if (asking.answer.again)
-		warnx("%s: %s: it is being decided; ask again", asking.id_text,
-		    code_text(asking.answer.reason));
-	printed = cancel_print(&asking);
-	return asking.result != EXIT_OK ? asking.result : printed;
+	if (result == EXIT_OK)
+		result = queued_look(&asking.queued, pay, &id);
+	if (result == EXIT_OK)
+		result = cancel(&asking, &id);
+	queued_close(&asking.queued);
+	return result;
 }

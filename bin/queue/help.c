@@ -2,12 +2,12 @@
 
 const char help_common[] =
     "\n"
-    "  -c FILE   configuration (else $STRIFE_PAY_CONFIG,\n"
-    "            ~/.config/strife/pay.yaml, the system's)\n"
-    "  --json    one JSON object a line\n"
-    "  -v        say more on standard error\n"
-    "  -h        this help; strife-queue COMMAND -h: a command's\n"
-    "  -V        the version\n"
+    "  -c, --config FILE   configuration (else $STRIFE_PAY_CONFIG,\n"
+    "                      ~/.config/strife/pay.yaml, the system's)\n"
+    "  --json              one JSON object a line\n"
+    "  -v, --verbose       say more on standard error\n"
+    "  -h, --help          this help; strife-queue COMMAND -h: a command's\n"
+    "  -V, --version       the version\n"
     "\n"
     "Exit: 0 done, 1 declined for good or not in the queue, 64 usage, 73 the\n"
     "spool cannot be used, 75 some payments remain: run the same command\n"

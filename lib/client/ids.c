@@ -168,7 +168,7 @@ void
 ids_warn(void)
 {
 	int error = errno;
-	char *path = client_state_path("ids");
+	char *path = client_state_find("ids");
 	const char *shown = path != NULL ? path : "strife/ids";
 
 	if (error == EBADMSG)
