@@ -123,7 +123,8 @@ def bad_files(place):
 
     gateway = Gatewayd(place, users={"alice": user(["alice@BankA"],
                                                    roles=["payy"])})
-    refused(place, gateway, r"gw1-users\.yaml:[0-9]+:[0-9]+: .*roles",
+    refused(place, gateway,
+            r"(?m)^strife-gatewayd: \S*gw1-users\.yaml:[0-9]+:[0-9]+: .*roles",
             "a user with a role that there is not")
 
 
@@ -246,6 +247,7 @@ def reloading(place):
     client = gateway.client()
     equal(client.call("LOGIN", user="bob", password=PASSWORD).code,
           "BAD_CREDENTIALS", "bob is not a user yet")
+    alice = gateway.login("alice")
     place.write("gw1-users.yaml", strife.yaml({"users": {
         "bob": user(["bob@BankA"])}}))
     gateway.settings["log"]["level"] = "debug"
@@ -256,6 +258,10 @@ def reloading(place):
     while client.call("LOGIN", user="bob", password=PASSWORD).code != "OK":
         client.call("PING")
     ok(True, "and bob is a user now")
+    equal(alice.call("ACCOUNTS").code, "OK",
+          "who is no user any more keeps his session")
+    gateway.control().call("REVOKE", user="alice")
+    equal(alice.call("ACCOUNTS").code, "TOKEN_REVOKED", "until REVOKE")
     mark = gateway.daemon.mark()
     gateway.connect()
     ok(gateway.daemon.wait_for(r"level=debug .*client connected", mark),
@@ -324,14 +330,14 @@ def secrets(place):
     gateway.start()
     client = gateway.client()
     client.call("LOGIN", user="alice", password=PASSWORD)
-    client.call("LOGIN", user="alice", password="wrong-secret-4711")
-    client.call("LOGIN", user="alice", password="wrong-secret-4711", bank="B")
-    client.call("AUTH", token="token-4711")
-    client.send("a LOGIN user=alice password=wrong-secret-4711 password=x")
-    client.send("b LOGIN user=alice  password=wrong-secret-4711")
+    client.call("LOGIN", user="alice", password="zebra-and-okapi")
+    client.call("LOGIN", user="alice", password="zebra-and-okapi", bank="B")
+    client.call("AUTH", token="okapi-and-zebra")
+    client.send("a LOGIN user=alice password=zebra-and-okapi password=x")
+    client.send("b LOGIN user=alice  password=zebra-and-okapi")
     client.call("PING")
     gateway.stop()
-    ok(not re.search("4711|horse", gateway.daemon.stderr()),
+    ok(not re.search("okapi|zebra|horse", gateway.daemon.stderr()),
        "no password and no token is in the log")
 
 

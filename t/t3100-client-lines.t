@@ -229,9 +229,12 @@ def hello(gateway):
               "and HELLO is still welcome")
         peer.close()
     peer = gateway.connect()
+    equal(said(peer, "t NONSENSE").code, "BAD_REQUEST",
+          "what is no verb at all before HELLO is BAD_REQUEST, too")
     equal(peer.call("HELLO", proto=2, agent="x").code, "UNSUPPORTED_PROTO",
           "another version is UNSUPPORTED_PROTO")
     equal(peer.call("PING").code, "BAD_REQUEST", "it is no greeting")
+    equal(said(peer, "t NONSENSE").code, "BAD_REQUEST", "for no verb")
     reply = peer.call("HELLO", proto=1, agent="x")
     equal((reply.code, reply["proto"], reply["node"], reply["window"]),
           ("OK", "1", "gw1", "32"), "HELLO tells proto, node and window")

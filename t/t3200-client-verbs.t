@@ -215,11 +215,11 @@ def bank_logins(gateway):
     question = bank.next_request("AUTHENTICATE")
     equal((question["user"], question["password"]), ("carol", "her secret"),
           "LOGIN with bank= is asked of that bank")
-    bank.answer(question, account="carol.1", roles="history,x,balance")
+    bank.answer(question, account="carol.1", roles="history,balance")
     reply = peer.reply(tag)
     equal((reply.code, reply.get("user"), reply.get("roles")),
           ("OK", "carol@BankA", "balance,history"),
-          "the session is USER@BANK, with the roles that there are")
+          "the session is USER@BANK, with the roles that the bank gave")
     rows, _ = [], peer.ask("ACCOUNTS")
     bank.answer(bank.next_request("BALANCE"), account="carol.1",
                 currency="CZK", posted=1, held=0, available=1, seq=1)
@@ -242,6 +242,21 @@ def bank_logins(gateway):
     bank.refuse(bank.next_request("AUTHENTICATE"), "HEURISTIC")
     equal(peer.reply(tag).code, "INTERNAL",
           "what makes no sense is INTERNAL to the client")
+    for code in ("TOKEN_EXPIRED", "LOCKED_OUT", "NO_SUCH_BANK",
+                 "BANK_UNAVAILABLE", "NO_SUCH_ACCOUNT"):
+        mark = gateway.daemon.mark()
+        tag = peer.ask("LOGIN", user="carol", password="x", bank="BankA")
+        bank.refuse(bank.next_request("AUTHENTICATE"), code)
+        equal(peer.reply(tag).code, "INTERNAL", "nor is %s a bank's" % code)
+        ok(gateway.daemon.wait_for("bank BankA answered " + code, mark),
+           "the log names the bank")
+    mark = gateway.daemon.mark()
+    tag = peer.ask("LOGIN", user="carol", password="x", bank="BankA")
+    bank.answer(bank.next_request("AUTHENTICATE"), account="carol",
+                roles="balance,admin")
+    equal(peer.reply(tag).code, "INTERNAL", "a role that there is not")
+    ok(gateway.daemon.wait_for(r"roles.*bank=BankA.*balance,admin", mark),
+       "the log names the bank")
     equal(login(peer, "carol", bank="Nowhere").code, "BAD_CREDENTIALS",
           "an unknown bank: BAD_CREDENTIALS")
     equal(peer.call("LOGIN", user="carol", bank="BankA").code,
@@ -541,6 +556,24 @@ def history(gateway):
     reply = peer.reply(tag)
     equal((reply.code, reply.get("field")), ("BAD_REQUEST", "before"),
           "a bad cursor is BAD_REQUEST")
+    for verb in ("HISTORY", "BALANCE"):
+        for code in ("TOKEN_EXPIRED", "BAD_CREDENTIALS", "FENCED",
+                     "INSUFFICIENT_FUNDS", "BANK_TIMEOUT"):
+            mark = gateway.daemon.mark()
+            tag = peer.ask(verb, account="alice@BankA")
+            bank.refuse(bank.next_request(verb), code)
+            equal(peer.reply(tag).code, "INTERNAL",
+                  "%s cannot be answered with %s" % (verb, code))
+            ok(gateway.daemon.wait_for("bank BankA answered " + code, mark),
+               "the log names the bank")
+    mark = gateway.daemon.mark()
+    tag = peer.ask("BALANCE", account="alice@BankA")
+    bank.answer(bank.next_request("BALANCE"), account="bob", currency="CZK",
+                posted=1, held=0, available=1, seq=1)
+    equal(peer.reply(tag).code, "INTERNAL",
+          "nor with another account's balance")
+    ok(gateway.daemon.wait_for("bank BankA .*alice.*bob", mark),
+       "the log tells whose")
     tags = [peer.ask("HISTORY", account="alice@BankA") for _ in range(12)]
     for _ in tags:
         question = bank.next_request("HISTORY")

@@ -49,8 +49,8 @@ def greeting(gateway):
           "PING before HELLO is BAD_REQUEST")
     equal(bank.say_register().code, "BAD_REQUEST",
           "REGISTER before HELLO is BAD_REQUEST")
-    equal(bank.call("LOGIN", user="alice").code, "UNKNOWN_VERB",
-          "a client's verb is unknown to banks")
+    equal(bank.call("LOGIN", user="alice").code, "BAD_REQUEST",
+          "and so is what is no verb of theirs")
     equal(bank.hello(proto=2).code, "UNSUPPORTED_PROTO",
           "another version is UNSUPPORTED_PROTO")
     reply = bank.hello(window=0)
@@ -62,6 +62,8 @@ def greeting(gateway):
           ["1", "gw1", "32", "1", "60"],
           "HELLO tells proto, node, window, epoch and heartbeat")
     equal(bank.hello().code, "BAD_REQUEST", "a second HELLO is BAD_REQUEST")
+    equal(bank.call("LOGIN", user="alice").code, "UNKNOWN_VERB",
+          "a client's verb is unknown to banks")
     equal(bank.call("PING").code, "OK", "PING is answered")
     equal(bank.call("RESOLVE", id=strife.new_id(), branch="gw1.1.1",
                     peer="x@BankB").code, "BAD_REQUEST",
@@ -127,7 +129,7 @@ def fencing(place):
     b.close()
     told = a.state["told"]
 
-    def fenced(what, **changes):
+    def fenced(what, order, **changes):
         mark = gateway.daemon.mark()
         bank = FakeBank(gateway, "BankA")
         bank.hello()
@@ -135,14 +137,14 @@ def fencing(place):
         equal((reply.code, reply.get("retry")), ("FENCED", "never"),
               what + ": FENCED")
         ok(bank.closes(), what + ": and closed")
-        ok(gateway.daemon.wait_for(r"level=crit .*FENCED.*BankA.*strife-ctl",
-                                   mark),
+        ok(gateway.daemon.wait_for(
+            r"level=crit .*FENCED.*BankA.*strife-ctl " + order, mark),
            what + ": the log says so, and what can be done")
         equal(bank_row(gateway, "BankA")["state"], "fenced",
               what + ": BANKS shows it")
 
-    fenced("a lower seq than it has proven", seq=1)
-    fenced("another journal", journal=str(uuid.uuid4()))
+    fenced("a lower seq than it has proven", "rebind", seq=1)
+    fenced("another journal", "rebind", journal=str(uuid.uuid4()))
     stats = {r["name"]: r["value"]
              for r in gateway.control().rows("STATS")[0]}
     equal(stats["truncated"], "0", "the gateway trusts its own journal")
@@ -160,10 +162,10 @@ def fencing(place):
     good.close()
     while bank_row(gateway, "BankA")["state"] == "up":
         pass
-    fenced("a record of ours with another check", gateway_seq=told[0],
-           gateway_check=CHECK)
-    fenced("a record of ours that we do not have", gateway_seq=10 ** 6,
-           gateway_check=CHECK)
+    fenced("a record of ours with another check", "waive",
+           gateway_seq=told[0], gateway_check=CHECK)
+    fenced("a record of ours that we do not have", "waive",
+           gateway_seq=10 ** 6, gateway_check=CHECK)
     stats = {r["name"]: r["value"]
              for r in gateway.control().rows("STATS")[0]}
     equal(stats["truncated"], "1",
@@ -189,6 +191,70 @@ def fencing(place):
     bank = FakeBank(gateway, "BankA")
     bank.hello()
     equal(bank.say_register().code, "FENCED", "and no longer with the old")
+
+
+def waiving(place):
+    gateway = Gatewayd(place, users=USERS)
+    gateway.start()
+    client = gateway.login()
+    a, b = both(gateway)
+    fields = payment()
+    commit(client, fields, a, b)
+    settled(client, fields)
+    a.close()
+    lost = dict(gateway_seq=10 ** 6, gateway_check=CHECK)
+
+    def register(**changes):
+        bank = FakeBank(gateway, "BankA")
+        bank.hello()
+        code = bank.say_register(**changes).code
+        bank.close()
+        while bank_row(gateway, "BankA")["state"] == "up":
+            pass
+        return code
+
+    def waive():
+        equal(gateway.control().call("WAIVE", bank="BankA").code, "OK",
+              "WAIVE")
+
+    equal(register(), "OK", "nothing is wrong")
+    waive()
+    equal(register(**lost), "FENCED", "so nothing was waived")
+    waive()
+    equal(register(gateway_seq=10 ** 6 + 1, gateway_check=CHECK), "FENCED",
+          "what was found is waived, and no other record")
+    equal(register(gateway_seq=10 ** 6, gateway_check="%032x" % 7),
+          "FENCED", "nor the same with another check")
+    equal(register(seq=1, **lost), "FENCED", "nor a shorter journal")
+    gateway.crash()
+    gateway.start()
+    equal(register(**lost), "OK", "after a restart it may register, too")
+    equal(register(**lost), "OK", "each time that it shows it")
+    gateway.control().call("SNAPSHOT")
+    gateway.crash()
+    gateway.start()
+    equal(register(**lost), "OK", "a snapshot knows of what is waived")
+
+
+def closed_at_once(gateway):
+    """Who is closed is away, whether he closes his own end or not."""
+    client = gateway.login()
+    a, b = both(gateway)
+    tags = [client.ask("PAY", payment(), hold="no"),
+            client.ask("BALANCE", account="alice@BankA")]
+    prepare = a.next_request("PREPARE")
+    b.next_request("PREPARE")
+    a.vote(prepare, branch="gw1.1.999")
+    try:
+        while True:
+            a.read_line()
+    except strife.Closed:
+        pass
+    equal(bank_row(gateway, "BankA")["state"], "down",
+          "a bank whose link the gateway closes is down then")
+    equal([client.reply(tag).code for tag in tags],
+          ["BANK_UNAVAILABLE"] * 2, "and whoever waits for it is told")
+    a.close()
 
 
 def replaced(gateway):
@@ -703,7 +769,7 @@ def bounds(place):
     equal(gateway.stop(), 0, "and the gateway stops well")
 
 
-for test in (greeting, proofs, replaced, votes, windows, commits, forgetful,
+for test in (greeting, proofs, replaced, closed_at_once, votes, windows, commits, forgetful,
              heuristics, resolves):
     with strife.Place() as place:
         strife.note(test.__name__)
@@ -711,7 +777,7 @@ for test in (greeting, proofs, replaced, votes, windows, commits, forgetful,
         gateway.start()
         test(gateway)
         equal(gateway.stop(), 0, "it stops well")
-for test in (fencing, heartbeats, restored, bounds):
+for test in (fencing, waiving, heartbeats, restored, bounds):
     with strife.Place() as place:
         strife.note(test.__name__)
         test(place)

@@ -446,6 +446,26 @@ def elsewhere(gateway):
                            branch="gw2.1.1")
     equal(fields_of(reply, "state"), ("ALREADY_EXISTS", "committed"),
           "committed by another gateway: ALREADY_EXISTS committed")
+    bank = reply["bank"]
+    for restarted in (False, True):
+        if restarted:
+            # It waits for a flush that others need, for the bank knows better.
+            while fields["id"] not in [r["id"]
+                                       for r in gateway.records("ABORT")]:
+                pass
+            gateway.crash()
+            gateway.start()
+            client = gateway.login()
+            a, b = both(gateway)
+        for verb, more in (("PAY", fields), ("CANCEL", fields["id"])):
+            again = client.call(
+                verb, more if verb == "PAY" else {"id": more})
+            equal(fields_of(again, "state", "bank", "seq"),
+                  ("ALREADY_EXISTS", "committed", bank, None),
+                  verb + " again: the bank, and no record of ours")
+        status = client.call("STATUS", id=fields["id"])
+        equal(fields_of(status, "state", "bank", "seq", "reason"),
+              ("OK", "committed", bank, None, None), "STATUS likewise")
     fields = payment()
     equal(refuse_payment(client, fields, a, b, "ID_REUSED").code,
           "ID_REUSED", "used by another gateway for another payment")
@@ -520,6 +540,9 @@ def draining(gateway):
     b.vote(pb)
     equal(client.reply(tag).get("state"), "committed",
           "what was in flight when DRAIN came is finished")
+    equal(client.call("PAY", payment()).code, "DRAINING", "no new ones")
+    equal(client.call("CANCEL", id=strife.new_id()).code, "OK",
+          "CANCEL goes on working")
     control.call("RESUME")
     a.close()
     b.close()

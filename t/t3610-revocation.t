@@ -182,7 +182,7 @@ def bounded(place, key):
     gateway.configure()
     gateway.crash()
     run = place.run("strife-gatewayd", "-c", gateway.config)
-    equal(run.status, 65, "fewer than the journal has: no start")
+    equal(run.status, 78, "fewer than the journal has: no start")
     like(run.stderr(), "raise sessions.revoked", "and says what to do")
 
 

@@ -44,10 +44,11 @@ def decided(gateway, a, b):
     fields = payment(hold="no")
     b.daemon.signal(signal.SIGSTOP)
     client.ask("PAY", fields)
-    ok(until(lambda: len(a.teller().rows("INDOUBT")[0]) == 1),
+    teller = a.teller()
+    ok(until(lambda: len(teller.rows("INDOUBT")[0]) == 1),
        "BankA has voted, BankB is silent")
-    equal(a.teller().call("DECIDE", id=fields["id"], outcome="commit",
-                          why="the gateway is lost").word, "OK",
+    equal(teller.call("DECIDE", id=fields["id"], outcome="commit",
+                      why="the gateway is lost").word, "OK",
           "BankA's operator commits")
     gateway.crash()
     b.daemon.signal(signal.SIGCONT)
@@ -66,13 +67,15 @@ with strife.Place() as place:
           [(fields["id"], "BankA", "committed")], "and has that on record")
     like(gateway.daemon.stderr(), "HEURISTIC: an operator of bank BankA "
          "committed what was aborted here", "and in the log")
-    ok(until(lambda: not b.teller().rows("INDOUBT")[0]),
+    teller = b.teller()
+    ok(until(lambda: not teller.rows("INDOUBT")[0]),
        "BankB's branch is aborted")
 
     client = gateway.login()
     # BankB may still be on its way back.
+    control = gateway.control()
     ok(until(lambda: all(row["state"] == "up"
-                         for row in gateway.control().rows("BANKS")[0])),
+                         for row in control.rows("BANKS")[0])),
        "all are there again")
     answer = client.call("PAY", fields)
     equal((answer.word, answer["code"], answer["retry"], answer["state"]),
@@ -86,7 +89,7 @@ with strife.Place() as place:
         assert bank.start().wait_for(r"^registered ")
     equal((len(gateway.records("HEURISTIC")), len(a.records("SETTLED"))),
           (1, 1), "a restart of the bank tells it no second time")
-    rows, _ = gateway.control().rows("EXPLAIN", id=fields["id"])
+    rows, _ = control.rows("EXPLAIN", id=fields["id"])
     equal(rows[-1]["event"], "HEURISTIC", "EXPLAIN tells of it")
     run = place.run("strife-journal", "audit", gateway.journal, a.journal,
                     b.journal)

@@ -149,7 +149,7 @@ read_openings(const struct config *c)
 
 	if (openings_read(&openings, c->accounts, str_from(c->bank),
 		c->accounts_max, &error) < 0)
-		fatal(EXIT_CONFIG, "%s", error.text);
+		fatal_plain(EXIT_CONFIG, "%s", error.text);
 	return openings;
 }
 
@@ -245,7 +245,7 @@ open_books(struct bankd *b)
 	if (!ledger_loaded(b->ledger)) {
 		if (openings_load(
 			openings, b->ledger, s->turn, s->journal, &error) < 0)
-			fatal(EXIT_CONFIG, "%s", error.text);
+			fatal_plain(EXIT_CONFIG, "%s", error.text);
 		log_info("opening accounts loaded",
 		    LOG_U("accounts", openings_count(openings)));
 	}

@@ -47,7 +47,7 @@ links_registered(const struct links *ls)
 	uint32_t count = 0;
 
 	for (uint32_t i = 0; i < ls->count; i++)
-		if (ls->at[i].talk.conn != NULL &&
+		if (link_is_up(&ls->at[i]) &&
 		    ls->at[i].state == LINK_REGISTERED)
 			count++;
 	return count;

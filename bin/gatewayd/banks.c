@@ -116,6 +116,7 @@ take_hello(struct link *k, const struct msg *m)
 	}
 	k->window = window > UINT32_MAX ? UINT32_MAX : (uint32_t)window;
 	k->state = LINK_GREETED;
+	k->talk.awaits_hello = false;
 	msg_init(&reply, MSG_OK, m->verb, m->tag);
 	msg_set_u64(&reply, KEY_proto, PROTO_VERSION);
 	msg_set_str(&reply, KEY_node, str_from(c->node));
@@ -306,6 +307,7 @@ bank_begun(struct accepted *a)
 	struct link *k = (struct link *)a;
 
 	k->state = LINK_SHAKING;
+	k->talk.awaits_hello = true;
 	k->name[0] = '\0';
 }
 

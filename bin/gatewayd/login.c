@@ -210,6 +210,14 @@ bank_answered(void *ctx, const struct ask_answer *answer)
 		ended(l, refusal_of(answer->code), NULL);
 		return;
 	}
+	if (!rights_roles_valid(answer->roles)) {
+		log_warn("a bank answered AUTHENTICATE with roles that there "
+			 "are not",
+		    LOG_C("bank", l->bank), LOG_C("user", l->user),
+		    LOG_C("roles", answer->roles));
+		ended(l, CODE_INTERNAL, NULL);
+		return;
+	}
 	memset(&rights, 0, sizeof(rights));
 	CHECK(str_copy(rights.user, sizeof(rights.user), str_from(l->user)));
 	rights_set_roles(&rights, answer->roles);

@@ -96,7 +96,7 @@ take_hello(struct session *s, const struct msg *m)
 	const struct config *c = &s->sessions->gatewayd->config;
 	struct msg reply;
 
-	if (s->greeted) {
+	if (!s->talk.awaits_hello) {
 		refuse(s, m, CODE_BAD_REQUEST, "HELLO was said already");
 		return;
 	}
@@ -105,7 +105,7 @@ take_hello(struct session *s, const struct msg *m)
 		    "this gateway speaks version 1 of the protocol");
 		return;
 	}
-	s->greeted = true;
+	s->talk.awaits_hello = false;
 	msg_init(&reply, MSG_OK, m->verb, m->tag);
 	msg_set_u64(&reply, KEY_proto, PROTO_VERSION);
 	msg_set_str(&reply, KEY_node, str_from(c->node));
@@ -155,7 +155,7 @@ is_allowed(struct session *s, const struct msg *m)
 	enum role role = verb_info(m->verb)->role;
 	enum code code;
 
-	if (!s->greeted && m->verb != VERB_CLIENT_HELLO) {
+	if (s->talk.awaits_hello && m->verb != VERB_CLIENT_HELLO) {
 		refuse(s, m, CODE_BAD_REQUEST, "HELLO comes first");
 		return false;
 	}
@@ -282,7 +282,7 @@ client_begun(struct accepted *a)
 {
 	struct session *s = (struct session *)a;
 
-	s->greeted = false;
+	s->talk.awaits_hello = true;
 	s->certificate[0] = '\0';
 }
 

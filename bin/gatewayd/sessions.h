@@ -26,7 +26,6 @@ struct session {
 	struct sessions *sessions;
 	struct timer idle;
 	char certificate[TLS_NAME_MAX + 1];
-	bool greeted;          /* HELLO was answered with OK */
 	struct rights *rights; /* NULL: nobody is logged in */
 	struct grant grant;
 	/* ACCOUNTS under way; only one, for the talk has a barrier then. */

@@ -16,7 +16,7 @@ read_token_keys(struct gatewayd *g)
 	char error[ERROR_MAX];
 
 	if (tokens_new(&g->tokens, &g->config, error, sizeof(error)) < 0)
-		fatal(EXIT_CONFIG, "%s", error);
+		fatal_plain(EXIT_CONFIG, "%s", error);
 }
 
 static void

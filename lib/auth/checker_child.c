@@ -175,6 +175,6 @@ checker_find(const char *users, bool local)
 		fatal(EXIT_CONFIG,
 		    "cannot find strife-authd beside this program");
 	if (checker_test(program, users, local, error, sizeof(error)) < 0)
-		fatal(EXIT_CONFIG, "%s", error);
+		fatal_plain(EXIT_CONFIG, "%s", error);
 	return program;
 }

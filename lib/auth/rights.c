@@ -63,6 +63,18 @@ rights_role_valid(struct str name)
 	return false;
 }
 
+bool
+rights_roles_valid(const char *list)
+{
+	struct str element;
+	size_t at = 0;
+
+	while (next_element(list, &at, &element))
+		if (!rights_role_valid(element))
+			return false;
+	return true;
+}
+
 void
 rights_set_roles(struct rights *rights, const char *list)
 {

@@ -22,6 +22,8 @@ struct rights {
 
 /* Is this the name of a role? */
 bool rights_role_valid(struct str name);
+/* Are all of a comma-separated list? */
+bool rights_roles_valid(const char *list);
 /* Of a comma-separated list, those that there are. */
 void rights_set_roles(struct rights *, const char *list);
 bool rights_has_role(const struct rights *, enum role);

@@ -411,19 +411,14 @@ log_end(void)
 	log_queue_stop();
 }
 
-void
-fatal(int code, const char *format, ...)
+__attribute__((format(printf, 3, 0))) _Noreturn static void
+fatal_write(int code, bool to_log, const char *format, va_list ap)
 {
 	char message[LOG_MESSAGE_MAX];
-	va_list ap;
-	int len;
 
-	va_start(ap, format);
-	len = vsnprintf(message, sizeof(message), format, ap);
-	va_end(ap);
-	if (len < 0)
+	if (vsnprintf(message, sizeof(message), format, ap) < 0)
 		message[0] = '\0';
-	if (log_state.initialised && !isatty(STDERR_FILENO)) {
+	if (to_log) {
 		log_write(LOG_LEVEL_ERROR, message,
 		    (const struct log_field[]){LOG_FIELD_END});
 	} else {
@@ -442,4 +437,23 @@ fatal(int code, const char *format, ...)
 	}
 	log_end();
 	exit(code);
+}
+
+void
+fatal(int code, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	fatal_write(
+	    code, log_state.initialised && !isatty(STDERR_FILENO), format, ap);
+}
+
+void
+fatal_plain(int code, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	fatal_write(code, false, format, ap);
 }

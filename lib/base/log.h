@@ -97,5 +97,11 @@ void log_end(void);
  */
 _Noreturn void
 fatal(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/*
+ * The same, but never as a line of the log: a file that a start reads is wrong,
+ * and the message begins with FILE:LINE:COLUMN for whoever edits it.
+ */
+_Noreturn void fatal_plain(int code, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 #endif

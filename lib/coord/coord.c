@@ -135,6 +135,7 @@ emit(struct actions *actions, enum action_kind kind)
 	a->peer = PEER_NONE;
 	a->after_seq = 0;
 	a->patient = false;
+	a->misfit = false;
 	a->has_id = false;
 	a->text[0] = '\0';
 	return a;

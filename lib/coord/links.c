@@ -81,16 +81,16 @@ append_loss(const struct bank *b, const struct id *journal, bool lost,
 /*
  * A bank was told of a record that we do not have: decisions are missing here,
  * and every later start has to know, for the bank may register then after one
- * that asks RESOLVE.
+ * that asks RESOLVE. What an operator waived before is not this.
  */
 static void
 note_loss(struct coord *c, const struct bank *b, const struct event *ev,
     struct actions *actions)
 {
-	if (c->truncated)
+	if (c->truncated && !b->waived)
 		return;
 	c->truncated = true;
-	/* Once in the life of a journal, so the reserve has room for it. */
+	/* Once, and once for each WAIVE, so the reserve has room for it. */
 	append_loss(b, &ev->msg->v[KEY_journal].id, true, actions);
 }
 
@@ -122,6 +122,7 @@ link_up(struct coord *c, struct bank *b, struct actions *actions)
 	b->registering = false;
 	b->registered = true;
 	b->fenced = false;
+	b->shown.seq = 0;
 	b->state = BANK_UP;
 	b->peer = b->new_peer;
 	b->new_peer = PEER_NONE;
@@ -222,9 +223,10 @@ links_down(struct coord *c, const struct event *ev, struct actions *actions)
 
 /* ---- REGISTER ---- */
 
+/* order: of strife-ctl, by which an operator can let it in all the same. */
 static void
 fence(struct coord *c, struct bank *b, const struct event *ev,
-    struct actions *actions, const char *what)
+    struct actions *actions, const char *what, const char *order)
 {
 	struct asker asker = asker_of(ev);
 	struct msg *m;
@@ -242,9 +244,38 @@ fence(struct coord *c, struct bank *b, const struct event *ev,
 	}
 	emit_log(actions, ACTION_CRIT, NULL,
 	    "FENCED: bank %s: %s; restore the right journal, or let an "
-	    "operator decide: strife-ctl waive or rebind",
-	    b->name, what);
+	    "operator decide: strife-ctl %s",
+	    b->name, what, order);
 	emit_close(actions, ev->peer, "fenced");
+}
+
+static struct lost_record
+shown_by(const struct event *ev)
+{
+	struct lost_record none = {.seq = 0};
+
+	if (!msg_has(ev->msg, gateway_seq) || !msg_has(ev->msg, gateway_check))
+		return none;
+	return (struct lost_record){
+	    .seq = ev->msg->v[KEY_gateway_seq].u64,
+	    .check = ev->msg->v[KEY_gateway_check].check,
+	};
+}
+
+/*
+ * Does it show what we have lost, and has an operator waived just that? It
+ * shows the same record at each REGISTER until it is told of a newer one.
+ */
+static bool
+is_excused(const struct bank *b, const struct event *ev)
+{
+	struct lost_record shown;
+
+	if (ev->proof != PROOF_BAD || b->excused.seq == 0)
+		return false;
+	shown = shown_by(ev);
+	return shown.seq == b->excused.seq &&
+	    memcmp(&shown.check, &b->excused.check, sizeof(shown.check)) == 0;
 }
 
 /* Has somebody lost part of a journal, or do two run at once? */
@@ -254,24 +285,26 @@ is_fenced(struct coord *c, struct bank *b, const struct event *ev,
 {
 	const struct msg *m = ev->msg;
 
-	if (ev->proof == PROOF_BAD && !b->waived) {
+	if (ev->proof == PROOF_BAD && !is_excused(b, ev)) {
 		note_loss(c, b, ev, actions);
 		/* What it knows is what we lost: nobody may go on without it.
 		 */
 		b->registered = false;
+		b->shown = shown_by(ev);
 		fence(c, b, ev, actions,
 		    "it was told of a record that this gateway's journal "
-		    "does not have");
+		    "does not have",
+		    "waive");
 		return true;
 	}
 	if (b->bound && !id_eq(&b->journal, &m->v[KEY_journal].id)) {
 		fence(c, b, ev, actions,
-		    "its journal is not the one it is bound to");
+		    "its journal is not the one it is bound to", "rebind");
 		return true;
 	}
 	if (m->v[KEY_seq].u64 < b->proven_seq) {
 		fence(c, b, ev, actions,
-		    "its journal ends before a record it has proven");
+		    "its journal ends before a record it has proven", "rebind");
 		return true;
 	}
 	return false;
@@ -299,6 +332,17 @@ links_accept(struct coord *c, const struct event *ev, struct actions *actions)
 	memcpy(b->new_tag, ev->msg->tag, sizeof(b->new_tag));
 	b->new_window = ev->window;
 	bank_wake(c, b);
+}
+
+static void
+append_bound(
+    const struct bank *b, const struct event *ev, struct actions *actions)
+{
+	struct msg *r = &emit(actions, AC_APPEND)->msg;
+
+	msg_init(r, MSG_REQUEST, VERB_GATEWAY_JOURNAL_BANK, "0");
+	msg_set_str(r, KEY_bank, str_from(b->name));
+	msg_set_id(r, KEY_journal, &ev->msg->v[KEY_journal].id);
 }
 
 static void
@@ -336,15 +380,10 @@ links_register(struct coord *c, const struct event *ev, struct actions *actions)
 		b = bank_add(c, ev->user);
 	if (is_fenced(c, b, ev, actions))
 		return;
-	if (!b->bound) {
-		struct msg *r = &emit(actions, AC_APPEND)->msg;
-
-		msg_init(r, MSG_REQUEST, VERB_GATEWAY_JOURNAL_BANK, "0");
-		msg_set_str(r, KEY_bank, str_from(b->name));
-		msg_set_id(r, KEY_journal, &m->v[KEY_journal].id);
-		return;
-	}
-	links_accept(c, ev, actions);
+	if (b->bound)
+		links_accept(c, ev, actions);
+	else
+		append_bound(b, ev, actions);
 }
 
 void

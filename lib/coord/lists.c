@@ -26,9 +26,10 @@ waive(struct coord *c, const struct event *ev, struct actions *actions)
 {
 	struct asker asker = asker_of(ev);
 	struct str name = ev->msg->v[KEY_bank].str;
+	const struct bank *b = bank_find(c, name);
 	struct msg *m;
 
-	if (bank_find(c, name) == NULL) {
+	if (b == NULL) {
 		emit_error(actions, &asker, CODE_NOT_FOUND,
 		    "no bank of this name has ever registered");
 		return;
@@ -37,6 +38,11 @@ waive(struct coord *c, const struct event *ev, struct actions *actions)
 	msg_init(m, MSG_REQUEST, VERB_GATEWAY_JOURNAL_WAIVE, "0");
 	msg_set_str(m, KEY_bank, name);
 	msg_set_str(m, KEY_who, ev->who);
+	/* Only what it is fenced for now: a later fault is another one. */
+	if (b->shown.seq == 0)
+		return;
+	msg_set_u64(m, KEY_gateway_seq, b->shown.seq);
+	msg_set_check(m, KEY_gateway_check, &b->shown.check);
 }
 
 static void

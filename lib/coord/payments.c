@@ -67,6 +67,18 @@ answer_exists_committed(const struct event *ev, struct actions *actions,
 	msg_set_i64(m, KEY_time, time_us);
 }
 
+/* Another gateway committed it: no record of ours tells when, or as which. */
+static void
+answer_exists_elsewhere(const struct event *ev, struct actions *actions,
+    const char *bank, int64_t time_us)
+{
+	struct msg *m = answer_exists(ev, actions, "committed");
+
+	if (bank[0] != '\0')
+		msg_set_str(m, KEY_bank, str_from(bank));
+	msg_set_i64(m, KEY_time, time_us);
+}
+
 static void
 answer_exists_aborted(
     const struct event *ev, struct actions *actions, enum code reason)
@@ -385,10 +397,26 @@ status_live(struct coord *c, const struct payment *p, const struct event *ev,
 
 /* A bank has told that this id was committed through another gateway. */
 static bool
+is_committed_elsewhere(const struct lookup *l)
+{
+	return l->state != REMEMBERED_COMMITTED &&
+	    l->reason == CODE_ALREADY_EXISTS;
+}
+
+static bool
 is_committed(const struct lookup *l)
 {
-	return l->state == REMEMBERED_COMMITTED ||
-	    l->reason == CODE_ALREADY_EXISTS;
+	return l->state == REMEMBERED_COMMITTED || is_committed_elsewhere(l);
+}
+
+static void
+answer_found_committed(
+    const struct lookup *l, const struct event *ev, struct actions *actions)
+{
+	if (is_committed_elsewhere(l))
+		answer_exists_elsewhere(ev, actions, l->bank, l->time_us);
+	else
+		answer_exists_committed(ev, actions, l->seq, l->time_us);
 }
 
 /* payload: the RECEIVED record, NULL for a tombstone that never had one. */
@@ -405,7 +433,9 @@ status_ended(const struct lookup *found, const struct msg *payload,
 	msg_set_i64(m, KEY_time, found->time_us);
 	if (!is_committed(found))
 		msg_set_u64(m, KEY_reason, found->reason);
-	if (found->seq > 0)
+	if (is_committed_elsewhere(found) && found->bank[0] != '\0')
+		msg_set_str(m, KEY_bank, str_from(found->bank));
+	else if (found->seq > 0 && !is_committed_elsewhere(found))
 		msg_set_u64(m, KEY_seq, found->seq);
 	if (by_operator(ev))
 		msg_set_str(m, KEY_user,
@@ -461,8 +491,7 @@ found_ended(struct coord *c, const struct event *ev, const struct msg *payload,
 			!same_payload_as_record(payload, ev->msg)))
 			answer_reused(ev, actions);
 		else if (is_committed(l))
-			answer_exists_committed(
-			    ev, actions, l->seq, l->time_us);
+			answer_found_committed(l, ev, actions);
 		else if (l->state == REMEMBERED_FINAL)
 			answer_exists_aborted(ev, actions, l->reason);
 		else
@@ -472,8 +501,7 @@ found_ended(struct coord *c, const struct event *ev, const struct msg *payload,
 		if (!mine)
 			answer_not_found(ev, actions);
 		else if (is_committed(l))
-			answer_exists_committed(
-			    ev, actions, l->seq, l->time_us);
+			answer_found_committed(l, ev, actions);
 		else if (l->state == REMEMBERED_PASSING)
 			cancel_fresh(c, ev, l, again, actions);
 		else if (l->reason == CODE_CANCELLED)
@@ -537,6 +565,9 @@ note_record(struct coord *c, const struct event *ev)
 		l->attempts = m->v[KEY_attempts].u64;
 		if (msg_has(m, received))
 			l->received = m->v[KEY_received].jpos;
+		if (msg_has(m, bank) &&
+		    !str_copy(l->bank, sizeof(l->bank), m->v[KEY_bank].str))
+			return false;
 		return !msg_has(m, user) ||
 		    str_copy(l->user, sizeof(l->user), m->v[KEY_user].str);
 	case VERB_GATEWAY_JOURNAL_RECEIVED:

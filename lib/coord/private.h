@@ -151,12 +151,18 @@ struct request {
 	struct payment
 	    *payment; /* PREPARE, COMMIT: checked against id, branch */
 	uint32_t leg;
-	struct asker asker; /* a relayed question */
+	struct asker asker;             /* a relayed question */
+	char account[NAME_MAX_LEN + 1]; /* that it is about, or "" */
 	int64_t sent_ns;
 	uint32_t next_free;
 };
 
 TAILQ_HEAD(requests, request);
+
+struct lost_record {
+	uint64_t seq;
+	struct check check;
+};
 
 struct bank {
 	char name[BANK_MAX_LEN + 1];
@@ -167,7 +173,13 @@ struct bank {
 	bool fenced;     /* refused at REGISTER; a good one ends it */
 	bool stopped;    /* lost a branch: not used until WAIVE */
 	bool registered; /* since this start */
-	bool waived;
+	bool waived;     /* since this start: it need not be waited for */
+	/*
+	 * Records of ours that it was told of and that are not there: the one
+	 * that it is fenced for, and the one that an operator has waived.
+	 * seq 0: none.
+	 */
+	struct lost_record shown, excused;
 	enum bank_state state;
 	struct peer peer;
 	int64_t since_us;
@@ -218,7 +230,8 @@ struct lookup {
 	enum code reason;
 	uint64_t seq, attempts;
 	int64_t time_us;
-	struct jpos received; /* where the payload lies */
+	struct jpos received;        /* where the payload lies */
+	char bank[BANK_MAX_LEN + 1]; /* that gave the reason, or "" */
 	char user[NAME_MAX_LEN + 1 + BANK_MAX_LEN + 1];
 	struct check check;
 	char branches[BRANCHES_TEXT_MAX]; /* COMMIT's */
@@ -362,6 +375,8 @@ bool user_may_hold(const struct coord *, struct str user);
 void records_apply(struct coord *, const struct event *, struct actions *);
 /* The journal says something that cannot be: the daemon does not go on. */
 void records_refuse(const struct event *, struct actions *, const char *what);
+/* The journal has more than the configuration allows: nor does it. */
+void records_misfit(const struct event *, struct actions *, const char *what);
 /* SEQ:CHECK */
 bool proof_parse(struct str text, uint64_t *seq, struct check *);
 
@@ -400,6 +415,9 @@ void link_relay(
 /* A line of the answer, passed back. */
 void request_relay_back(const struct event *, const struct bank *,
     const struct request *, struct actions *);
+/* Logs what a bank answered that it had no reason to. */
+void request_log_refusal(const struct bank *, const struct id *,
+    const struct msg *, struct actions *);
 /* The request that a reply with this tag answers, or NULL. */
 struct request *request_find(
     const struct coord *, const struct bank *, enum verb, const char *tag);
@@ -447,8 +465,7 @@ void revocations_free(struct revocations *);
 /* LOGOUT with a token, REVOKE. */
 void
 revocations_request(struct coord *, const struct event *, struct actions *);
-/* False: the record says what cannot be. */
-bool revocations_apply(struct coord *, const struct event *, struct actions *);
+void revocations_apply(struct coord *, const struct event *, struct actions *);
 bool revocations_snapshot(const struct coord *, snapshot_line *, void *ctx);
 void revocations_check(const struct coord *);
 

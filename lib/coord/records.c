@@ -21,6 +21,14 @@ records_refuse(
 	    (unsigned long long)ev->record->pos.seq, what);
 }
 
+void
+records_misfit(
+    const struct event *ev, struct actions *actions, const char *what)
+{
+	records_refuse(ev, actions, what);
+	actions->at[actions->count - 1].misfit = true;
+}
+
 static void
 set_account(char *into, uint8_t *name_len, struct account a)
 {
@@ -73,9 +81,9 @@ apply_received(struct coord *c, const struct event *ev, struct actions *actions)
 	}
 	p = payment_take(c, &m->v[KEY_id].id);
 	if (p == NULL || !entry_of(c, m, &p->entry)) {
-		records_refuse(ev, actions,
-		    "does not fit: raise payments.in_flight, held_max "
-		    "or remembered");
+		records_misfit(ev, actions,
+		    "does not fit: raise payments.in_flight, "
+		    "payments.held_max or payments.remembered");
 		return;
 	}
 	id_index_set(c->ids, p->entry, ev->record->pos, REMEMBERED_LIVE);
@@ -291,8 +299,9 @@ apply_tombstone(
 	struct payment *p = payment_take(c, &m->v[KEY_id].id);
 
 	if (p == NULL || !entry_of(c, m, &p->entry)) {
-		records_refuse(ev, actions,
-		    "does not fit: raise payments.in_flight or remembered");
+		records_misfit(ev, actions,
+		    "does not fit: raise payments.in_flight or "
+		    "payments.remembered");
 		return;
 	}
 	p->tombstone = true;
@@ -403,12 +412,15 @@ apply_bank(struct coord *c, const struct event *ev, struct actions *actions)
 	struct bank *b = bank_add(c, m->v[KEY_bank].str);
 
 	if (b == NULL) {
-		records_refuse(ev, actions, "names one bank too many");
+		records_misfit(
+		    ev, actions, "names one bank too many: raise limits.banks");
 		return;
 	}
 	/* It has shown that records are lost here, or that no more are. */
 	if (msg_has(m, restored)) {
 		c->truncated = m->v[KEY_restored].u64 != 0;
+		if (c->truncated)
+			b->waived = false;
 		return;
 	}
 	forget_proofs(c, b);
@@ -425,19 +437,37 @@ apply_bank(struct coord *c, const struct event *ev, struct actions *actions)
 	lists_recorded(c, ev, actions);
 }
 
+static void
+apply_waive(struct coord *c, const struct event *ev, struct actions *actions)
+{
+	const struct msg *m = ev->record->msg;
+	/* One that was refused before it was ever bound, perhaps. */
+	struct bank *b = bank_add(c, m->v[KEY_bank].str);
+
+	if (b == NULL)
+		return;
+	b->waived = true;
+	b->stopped = false;
+	if (msg_has(m, gateway_seq) && msg_has(m, gateway_check))
+		b->excused = (struct lost_record){
+		    .seq = m->v[KEY_gateway_seq].u64,
+		    .check = m->v[KEY_gateway_check].check,
+		};
+	if (c->replaying)
+		return;
+	link_commits_again(c, b);
+	lists_recorded(c, ev, actions);
+	links_loss_over(c, b, actions);
+}
+
 void
 records_apply(struct coord *c, const struct event *ev, struct actions *actions)
 {
-	struct bank *b;
-
 	switch ((unsigned)ev->record->msg->verb) {
 	case VERB_GATEWAY_JOURNAL_SEGMENT:
 		break;
 	case VERB_GATEWAY_JOURNAL_REVOKE:
-		if (!revocations_apply(c, ev, actions))
-			records_refuse(ev, actions,
-			    "revokes nothing, or one token too many: raise "
-			    "sessions.revoked");
+		revocations_apply(c, ev, actions);
 		break;
 	case VERB_GATEWAY_JOURNAL_BOOT:
 		apply_boot(c, ev);
@@ -464,17 +494,7 @@ records_apply(struct coord *c, const struct event *ev, struct actions *actions)
 		heuristics_apply(c, ev, actions);
 		break;
 	case VERB_GATEWAY_JOURNAL_WAIVE:
-		/* One that was refused before it was ever bound, perhaps. */
-		b = bank_add(c, ev->record->msg->v[KEY_bank].str);
-		if (b == NULL)
-			break;
-		b->waived = true;
-		b->stopped = false;
-		if (c->replaying)
-			break;
-		link_commits_again(c, b);
-		lists_recorded(c, ev, actions);
-		links_loss_over(c, b, actions);
+		apply_waive(c, ev, actions);
 		break;
 	}
 }

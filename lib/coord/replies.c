@@ -32,16 +32,6 @@ leg_of(const struct request *r)
 								    : NULL;
 }
 
-static void
-log_refusal(const struct bank *b, const struct request *r, const struct msg *m,
-    struct actions *actions)
-{
-	emit_log(actions, ACTION_WARN, &r->id, "bank %s answered %s: %.*s",
-	    b->name, code_text((enum code)m->v[KEY_code].u64),
-	    msg_has(m, text) ? (int)m->v[KEY_text].str.len : 0,
-	    msg_has(m, text) ? m->v[KEY_text].str.at : "");
-}
-
 /* Reasons that only a gateway finds: no bank's to give. */
 static bool
 is_gateways_own(enum code code)
@@ -97,7 +87,7 @@ on_vote(struct coord *c, struct bank *b, struct request *r,
 		if (no == CODE_ALREADY_EXISTS && is_overruled(c, m))
 			no = CODE_HEURISTIC;
 		if (no == CODE_INTERNAL)
-			log_refusal(b, r, m, actions);
+			request_log_refusal(b, &r->id, m, actions);
 		if (awaited)
 			attempt_vote(c, leg, no, actions);
 		return;
@@ -187,7 +177,7 @@ on_commit(struct coord *c, struct bank *b, struct request *r,
 	} else if (code == CODE_NOT_FOUND) {
 		commit_unknown(c, b, r, leg, actions);
 	} else {
-		log_refusal(b, r, m, actions);
+		request_log_refusal(b, &r->id, m, actions);
 		emit_close(actions, ev->peer, "it refused a COMMIT");
 	}
 }
@@ -209,7 +199,7 @@ on_abort(struct coord *c, struct bank *b, struct request *r,
 		    b, r, actions, "committed a branch that was aborted");
 		break;
 	default:
-		log_refusal(b, r, m, actions);
+		request_log_refusal(b, &r->id, m, actions);
 		break;
 	}
 }

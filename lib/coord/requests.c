@@ -380,6 +380,12 @@ copy_field(struct msg *to, const struct msg *from, enum key key)
 	to->have |= MSG_BIT(key);
 }
 
+static void
+note_account(struct request *r, struct str name)
+{
+	CHECK(str_copy(r->account, sizeof(r->account), name));
+}
+
 void
 link_relay(struct coord *c, const struct event *ev, struct bank *b,
     struct actions *actions)
@@ -406,13 +412,66 @@ link_relay(struct coord *c, const struct event *ev, struct bank *b,
 	if (verb == ev->msg->verb) {
 		m->have = ev->msg->have;
 		memcpy(m->v, ev->msg->v, sizeof(m->v));
+		if (msg_has(m, account))
+			note_account(r, m->v[KEY_account].str);
 		return;
 	}
+	note_account(r, ev->msg->v[KEY_account].account.name);
 	msg_set_str(m, KEY_account, ev->msg->v[KEY_account].account.name);
 	copy_field(m, ev->msg, KEY_limit);
 	copy_field(m, ev->msg, KEY_before);
 	copy_field(m, ev->msg, KEY_since);
 	copy_field(m, ev->msg, KEY_until);
+}
+
+void
+request_log_refusal(const struct bank *b, const struct id *id,
+    const struct msg *m, struct actions *actions)
+{
+	emit_log(actions, ACTION_WARN, id, "bank %s answered %s: %.*s", b->name,
+	    code_text((enum code)m->v[KEY_code].u64),
+	    msg_has(m, text) ? (int)m->v[KEY_text].str.len : 0,
+	    msg_has(m, text) ? m->v[KEY_text].str.at : "");
+}
+
+/* What a bank may refuse a question with; all else is a fault of its own. */
+static bool
+is_refusal_of(enum verb verb, enum code code)
+{
+	if (code == CODE_INTERNAL || code == CODE_OVERLOADED)
+		return true;
+	if (verb == VERB_DOWN_AUTHENTICATE)
+		return code == CODE_BAD_CREDENTIALS;
+	return code == CODE_NO_SUCH_ACCOUNT || code == CODE_ACCOUNT_CLOSED ||
+	    code == CODE_ACCOUNT_FROZEN || code == CODE_BAD_REQUEST;
+}
+
+/* Is it about what was asked? Only BALANCE tells. */
+static bool
+is_of_account(const struct request *r, const struct msg *m)
+{
+	return r->verb != VERB_DOWN_BALANCE || m->word != MSG_OK ||
+	    str_is(m->v[KEY_account].str, r->account);
+}
+
+/* Nobody hears an answer that makes no sense, but that there was one. */
+static bool
+refuse_answer(const struct bank *b, const struct request *r,
+    const struct msg *m, struct actions *actions)
+{
+	if (m->word == MSG_ERR &&
+	    !is_refusal_of(r->verb, (enum code)m->v[KEY_code].u64))
+		request_log_refusal(b, NULL, m, actions);
+	else if (!is_of_account(r, m))
+		emit_log(actions, ACTION_WARN, NULL,
+		    "bank %s answered BALANCE of %s with that of another "
+		    "account: %.*s",
+		    b->name, r->account, STR_ARG(m->v[KEY_account].str));
+	else
+		return false;
+	emit_error(actions, &r->asker, CODE_INTERNAL,
+	    "the bank's answer makes no sense");
+	return true;
 }
 
 /* A line of the answer, with the account's bank put back behind its name. */
@@ -422,6 +481,8 @@ request_relay_back(const struct event *ev, const struct bank *b,
 {
 	struct msg *m;
 
+	if (refuse_answer(b, r, ev->msg, actions))
+		return;
 	if (ev->msg->word == MSG_ERR) {
 		emit_error(actions, &r->asker,
 		    (enum code)ev->msg->v[KEY_code].u64, "the bank refused");

@@ -262,17 +262,12 @@ answer(const struct event *ev, struct actions *actions)
 	(void)emit_reply(actions, &asker, MSG_OK, ev->record->pos.seq);
 }
 
-/* NULL: it cannot be understood, or there are too many. */
+/* NULL: there are too many. */
 static struct revocation *
-note(struct revocations *rs, const struct msg *m)
+note(struct revocations *rs, struct str user, struct jti jti)
 {
-	struct revocation *r;
-	struct str user;
-	struct jti jti;
+	struct revocation *r = find(rs, user, jti);
 
-	if (!read_record(m, &user, &jti))
-		return NULL;
-	r = find(rs, user, jti);
 	if (r == NULL)
 		return add(rs, user, jti);
 	if (jti_newer(jti, r->jti))
@@ -282,24 +277,37 @@ note(struct revocations *rs, const struct msg *m)
 	return r;
 }
 
-bool
+void
 revocations_apply(
     struct coord *c, const struct event *ev, struct actions *actions)
 {
 	const struct msg *m = ev->record->msg;
 	struct revocations *rs = c->revocations;
 	struct revocation *r;
+	struct str user;
+	struct jti jti;
 
 	if (c->replaying && m->v[KEY_expires].i64 <= c->wall_us)
-		return true;
+		return;
 	forget_old(c);
-	r = note(rs, m);
-	if (r == NULL)
-		return false;
+	if (!read_record(m, &user, &jti)) {
+		records_refuse(ev, actions, "revokes nothing");
+		return;
+	}
+	r = note(rs, user, jti);
+	if (r == NULL && user.len > 0) {
+		records_refuse(ev, actions, "revokes one user too many");
+		return;
+	}
+	if (r == NULL) {
+		records_misfit(ev, actions,
+		    "revokes one token too many: raise sessions.revoked");
+		return;
+	}
 	if (r->until_us < m->v[KEY_expires].i64)
 		r->until_us = m->v[KEY_expires].i64;
 	if (c->replaying)
-		return true;
+		return;
 	if (msg_has(m, user))
 		emit_log(actions, ACTION_INFO, NULL,
 		    "tokens of %s up to %.*s are revoked by %.*s", r->user,
@@ -312,7 +320,6 @@ revocations_apply(
 		r->until_ns =
 		    ev->mono_ns + (ev->expires_us - ev->issued_us) * NS_PER_US;
 	answer(ev, actions);
-	return true;
 }
 
 /* ---- Snapshots, and for tests ---- */

@@ -69,6 +69,10 @@ write_banks(const struct coord *c, snapshot_line *line, void *ctx)
 			msg_set_check(&m, KEY_proven_check, &b->proven_check);
 		}
 		msg_set_u64(&m, KEY_waived, b->waived ? 1 : 0);
+		if (b->excused.seq != 0) {
+			msg_set_u64(&m, KEY_gateway_seq, b->excused.seq);
+			msg_set_check(&m, KEY_gateway_check, &b->excused.check);
+		}
 		if (!line(ctx, &m))
 			return false;
 	}
@@ -297,6 +301,11 @@ restore_bank(struct restoring *r)
 	b = bank_find(r->c, line->v[KEY_bank].str);
 	CHECK(b != NULL);
 	b->waived = line->v[KEY_waived].u64 != 0;
+	if (msg_has(line, gateway_seq) && msg_has(line, gateway_check))
+		b->excused = (struct lost_record){
+		    .seq = line->v[KEY_gateway_seq].u64,
+		    .check = line->v[KEY_gateway_check].check,
+		};
 }
 
 static bool

@@ -184,8 +184,12 @@ restore_boot(struct ledger *l, const struct msg *m)
 static const char *
 restore_gateway(struct ledger *l, const struct msg *m)
 {
-	uint32_t index = ledger_gateway_add(l, m->v[KEY_node].str);
+	struct str node = m->v[KEY_node].str;
+	uint32_t index;
 
+	if (ledger_gateway_find(l, node) != GATEWAY_NONE)
+		return "a gateway is there twice";
+	index = ledger_gateway_add(l, node);
 	if (index == GATEWAY_NONE)
 		return "more gateways than are configured";
 	l->gateways[index].epoch = m->v[KEY_epoch].u64;

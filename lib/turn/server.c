@@ -53,7 +53,7 @@ server_read_tls(struct server *s, enum tls_role role, const char *name)
 
 	if (certificates_read(&s->certificates, s->settings, role, name, error,
 		sizeof(error)) < 0)
-		fatal(EXIT_CONFIG, "%s", error);
+		fatal_plain(EXIT_CONFIG, "%s", error);
 }
 
 /* The directory that path lies in, in place. */
@@ -221,7 +221,8 @@ server_open_journal(struct server *s, enum side side, const char *component,
 	case JOURNAL_LOCKED:
 		fatal(EXIT_TEMPFAIL, "%s", error);
 	case JOURNAL_CORRUPT:
-		fatal(EXIT_DATA, "%s", error);
+		fatal(turn_misfit(s->turn) ? EXIT_CONFIG : EXIT_DATA, "%s",
+		    error);
 	case JOURNAL_UNUSABLE:
 		fatal(EXIT_CONFIG, "%s", error);
 	}

@@ -43,8 +43,8 @@ talk_begin(struct talk *t, struct conn *conn)
 	t->barrier = false;
 	t->mute = false;
 	t->quit_tag[0] = '\0';
-	t->ended = false;
-	t->closed = false;
+	t->ended = t->closed = t->gone = false;
+	t->awaits_hello = false;
 }
 
 /* Something is to be done for it once the turn has ended. */
@@ -66,8 +66,9 @@ unlist(struct talk *t)
 	TAILQ_REMOVE(t->talks, t, entry);
 }
 
-void
-talk_down(struct talk *t)
+/* Nothing more is owed to the peer, nor awaited from it. */
+static void
+tell_gone(struct talk *t)
 {
 	struct event ev = {
 	    .kind = EV_PEER_DOWN,
@@ -75,6 +76,15 @@ talk_down(struct talk *t)
 	    .user = t->user,
 	};
 
+	if (t->gone)
+		return;
+	t->gone = true;
+	turn_event(t->turn, &ev);
+}
+
+void
+talk_down(struct talk *t)
+{
 	unlist(t);
 	if (t->ops->who != NULL && !TAILQ_EMPTY(&t->log.waiting)) {
 		struct request_log_peer peer = who(t);
@@ -83,7 +93,7 @@ talk_down(struct talk *t)
 	}
 	t->conn = NULL;
 	t->ended = true;
-	turn_event(t->turn, &ev);
+	tell_gone(t);
 }
 
 /* Is this line the last one of an answer? Its second word is OK or ERR. */
@@ -339,7 +349,12 @@ take_request(struct talk *t, const struct line *line)
 		t->ops->request(t->ctx, &m);
 		return;
 	case LINE_UNKNOWN_VERB:
-		talk_error(t, line->tag, CODE_UNKNOWN_VERB, STR_NONE, NULL);
+		if (t->awaits_hello)
+			talk_error(t, line->tag, CODE_BAD_REQUEST, STR_NONE,
+			    "HELLO comes first");
+		else
+			talk_error(
+			    t, line->tag, CODE_UNKNOWN_VERB, STR_NONE, NULL);
 		return;
 	case LINE_BAD_FIELD:
 		talk_error(t, line->tag, CODE_BAD_REQUEST, problem.field,
@@ -421,7 +436,9 @@ talk_after_turn(struct talk *t)
 	if (t->conn == NULL)
 		return;
 	if (t->ended && !t->closed) {
+		/* The socket may take a while yet; nobody waits for that. */
 		t->closed = true;
+		tell_gone(t);
 		conn_close(t->conn, true);
 		return;
 	}

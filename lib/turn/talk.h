@@ -47,7 +47,8 @@ struct talk {
 	bool listed;         /* in talks */
 	struct conn *conn;   /* NULL: nobody is connected */
 	struct peer peer;
-	struct str user; /* what EV_PEER_DOWN carries */
+	struct str user;   /* what EV_PEER_DOWN carries */
+	bool awaits_hello; /* until the owner has it, no verb is known */
 	/* Not NULL: the first line is answered so, and that is all. */
 	const char *forbidden;
 	enum code forbidden_code;
@@ -62,8 +63,9 @@ struct talk {
 	/* Not "": QUIT's, to be answered once nothing else is unanswered. */
 	char quit_tag[TAG_MAX_LEN + 1];
 	enum verb quit_verb;
-	bool ended;  /* nothing more is taken from or sent to it */
-	bool closed; /* conn_close has been called */
+	bool ended;  /* nothing more is taken from it; soon closed */
+	bool closed; /* conn_close has been called: nothing more is sent */
+	bool gone;   /* the core was told (EV_PEER_DOWN) */
 	uint64_t lines_in, lines_out; /* for STATS, over all connections */
 };
 
@@ -71,7 +73,7 @@ void talk_init(struct talk *, const struct talk_ops *, void *ctx, struct turn *,
     uint32_t slot, uint32_t window);
 /* A new connection; its generation is one more than the last one's. */
 void talk_begin(struct talk *, struct conn *);
-/* conn_ops.down: tells the core, so that nothing more is owed to it. */
+/* conn_ops.down. The core is told, if it was not when the talk was closed. */
 void talk_down(struct talk *);
 
 /* conn_ops.input: returns how many octets it used. */
@@ -102,7 +104,10 @@ void talk_mute(struct talk *);
 void talk_quit(struct talk *, const struct msg *request);
 /* The request being taken has a long answer: a few at a time are enough. */
 void talk_heavy(struct talk *);
-/* Takes nothing more; talk_after_turn closes it. */
+/*
+ * Takes nothing more. When this turn has ended, the core is told that the peer
+ * is gone, whatever that does; what was sent until then is still written.
+ */
 void talk_end(struct talk *);
 /* Ends it at once, whatever is still to be written; `down` comes in a later
  * turn. */

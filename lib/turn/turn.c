@@ -36,6 +36,7 @@ struct turn {
 	uint64_t urgent_seq;    /* somebody waits for this record */
 	int64_t dirty_since_ns; /* 0: nothing is unflushed */
 	bool room;
+	bool misfit;             /* why a fill failed: the configuration */
 	void (*flushed)(void *); /* wants to be called when nothing is dirty */
 	void *flushed_ctx;
 	uint32_t *waiting; /* lines in the outbox, by peer slot */
@@ -254,7 +255,7 @@ carry(struct turn *t, struct event *ev, struct record *record, uint32_t depth)
 			say(a);
 			break;
 		case AC_FAIL:
-			fatal(65, "%s", a->text);
+			fatal(a->misfit ? 78 : 65, "%s", a->text);
 		}
 	}
 	return false;
@@ -285,6 +286,7 @@ fill(struct turn *t, struct event *ev, char *error, size_t error_size)
 
 		CHECK(a->kind == AC_LOG || a->kind == AC_FAIL);
 		if (a->kind == AC_FAIL) {
+			t->misfit = a->misfit;
 			snprintf(error, error_size, "%s", a->text);
 			return false;
 		}
@@ -430,6 +432,12 @@ turn_when_flushed(struct turn *t, void (*flushed)(void *ctx), void *ctx)
 {
 	t->flushed = flushed;
 	t->flushed_ctx = ctx;
+}
+
+bool
+turn_misfit(const struct turn *t)
+{
+	return t->misfit;
 }
 
 bool

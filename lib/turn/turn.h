@@ -40,6 +40,11 @@ bool turn_remember(
 bool
 turn_restore(void *ctx, const struct msg *line, char *error, size_t error_size);
 /*
+ * Did the last of these fail because the configuration allows less than the
+ * journal has? Else the journal is at fault.
+ */
+bool turn_misfit(const struct turn *);
+/*
  * After journal_open: tells the core that replay is over (EV_REPLAYED; it
  * appends its BOOT record) and flushes: from here on events may come.
  */

@@ -99,7 +99,7 @@ enum action_kind {
 	AC_READ,   /* read the record at pos; EV_READ follows at once */
 	AC_CLOSE,  /* close peer after what was sent: it broke the protocol */
 	AC_LOG,    /* one log line for people */
-	AC_FAIL,   /* our own journal is at fault: exit 65 with text */
+	AC_FAIL,   /* our own journal is at fault: exit with text */
 };
 
 enum action_level { ACTION_DEBUG, ACTION_INFO, ACTION_WARN, ACTION_CRIT };
@@ -109,6 +109,7 @@ struct action {
 	struct peer peer;
 	uint64_t after_seq;
 	bool patient; /* AC_SEND: may wait TURN_PATIENCE for a shared flush */
+	bool misfit;  /* AC_FAIL: the configuration is (exit 78, else 65) */
 	struct jpos pos;
 	enum action_level level;
 	char text[192]; /* AC_LOG, AC_CLOSE, AC_FAIL */

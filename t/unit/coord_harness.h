@@ -69,6 +69,7 @@ struct fake_bank {
 	const char *no_commit; /* answers COMMIT with this code */
 	const char *no_abort;
 	uint64_t seq;      /* of its journal */
+	uint64_t shown;    /* with PROOF_BAD: the record of ours; 0: 999 */
 	uint64_t told_seq; /* newest record of the gateway it was told of */
 	char told_check[33];
 	uint32_t prepares, commits, aborts; /* requests heard */
@@ -92,7 +93,8 @@ struct world {
 	uint32_t log_count;
 	char fail[192];
 	int64_t mono_ns, wall_us;
-	bool no_rights; /* the sessions have no rights to the payer */
+	bool no_rights;      /* the sessions have no rights to the payer */
+	uint32_t unreadable; /* reads fail from the so many-th on; 0: none */
 	uint32_t steps, checks_every;
 	uint32_t actions_most;
 	struct fake_bank banks[WORLD_BANKS];
@@ -297,6 +299,16 @@ deliver(struct world *w)
 }
 
 static inline bool
+can_read(struct world *w)
+{
+	if (w->unreadable > 1)
+		w->unreadable--;
+	else
+		return w->unreadable == 0;
+	return true;
+}
+
+static inline bool
 carry(struct world *w, struct event *ev, struct actions *actions,
     struct line *line, struct msg *msg, struct record *record, uint32_t depth)
 {
@@ -327,7 +339,9 @@ carry(struct world *w, struct event *ev, struct actions *actions,
 			CHECK(i + 1 == actions->count);
 			ev->kind = EV_READ;
 			ev->record =
-			    load(w, a->pos, line, msg, record) ? record : NULL;
+			    can_read(w) && load(w, a->pos, line, msg, record)
+			    ? record
+			    : NULL;
 			return true;
 		case AC_CLOSE:
 			CHECK(w->down_count < 64);
@@ -715,14 +729,18 @@ bank_register(struct world *w, struct fake_bank *b, enum proof proof)
 	struct msg msg;
 	struct msg_problem problem;
 	struct event ev = {.kind = EV_MSG, .msg = &msg, .proof = proof};
-	char text[LINE_MAX_LEN];
+	char text[LINE_MAX_LEN], shown[96] = "";
 	const char *answer;
 
 	b->peer.generation++;
 	b->up = true;
+	if (proof == PROOF_BAD)
+		snprintf(shown, sizeof(shown),
+		    " gateway_seq=%" PRIu64 " gateway_check=%032d",
+		    b->shown == 0 ? 999 : b->shown, 0);
 	snprintf(text, sizeof(text),
-	    "j0 REGISTER bank=%s boot=1 seq=%" PRIu64 " journal=%s", b->name,
-	    b->seq, b->journal);
+	    "j0 REGISTER bank=%s boot=1 seq=%" PRIu64 " journal=%s%s", b->name,
+	    b->seq, b->journal, shown);
 	CHECK(line_split(&line, str_from(text)) == LINE_OK);
 	CHECK(msg_request(&msg, &line, SIDE_UP, &problem) == LINE_OK);
 	ev.peer = b->peer;

@@ -195,11 +195,31 @@ fencing(void)
 	is_text(next_line(w, control_peer()), "", "WAIVE is durable first");
 	durable(w);
 	operator_hears(w, "2 OK", "WAIVE");
+	a->shown = 1000;
+	ok(has_words(registers(w, a, good, NULL, PROOF_BAD), "ERR code=FENCED"),
+	    "what was found later is not waived");
+	a->shown = 999;
+	crash(w);
 	ok(has_words(registers(w, a, good, NULL, PROOF_BAD), "OK"),
-	    "then the bank is let in");
+	    "what was found is let in, after a restart too");
+	bank_down(w, a);
+	ok(has_words(registers(w, a, good, NULL, PROOF_BAD), "OK"),
+	    "each time that it shows it");
+	bank_down(w, a);
+	world_holds(w, "excused");
+	ok(has_words(registers(w, a, good, NULL, PROOF_GOOD), "OK"),
+	    "what is right is let in as ever");
+	control(w, "3 WAIVE bank=BankA");
+	durable(w);
+	bank_down(w, a);
+	a->shown = 1000;
+	ok(has_words(registers(w, a, good, NULL, PROOF_BAD), "ERR code=FENCED"),
+	    "a bank that is not fenced has nothing waived");
+	ok(has_words(registers(w, a, good, NULL, PROOF_GOOD), "OK"),
+	    "so be it");
 	is_i64(records(w, "WAIVE bank=BankA who=uid%3D0", "") +
 		records(w, "WAIVE bank=BankA who=uid=0", ""),
-	    1, "the journal says who waived");
+	    2, "the journal says who waived");
 	bank_down(w, a);
 	world_holds(w, "waived");
 	world_free(w);

@@ -379,6 +379,101 @@ kept(void)
 	journal_close(j);
 }
 
+/* Snapshots of another journal, and files that are none. */
+static void
+foreign(void)
+{
+	const char *dir = fixture_path("foreign");
+	const char *other = fixture_path("other");
+	struct core want, got = {0};
+	uint64_t seq = make(other, &want);
+
+	is_i64((int64_t)make(dir, &want), (int64_t)seq, "two journals alike");
+	fixture_copy(snapshot_path(other, seq), snapshot_path(dir, seq));
+	ok(same(dir, &want, &got), "the snapshot of another journal");
+	ok(got.restored == 0 && got.renewed == 0, "is passed over");
+	fixture_check(unlink(snapshot_path(dir, seq)) == 0, "unlink");
+	fixture_copy(fixture_path("other/00000001.index"),
+	    fixture_path("foreign/00000001.index"));
+	ok(same(dir, &want, &got), "and its index is not used");
+	for (uint64_t n = 1; n <= 20; n++)
+		fixture_write(snapshot_path(dir, n), "x", 1);
+	ok(same(dir, &want, &got), "nor are files that are no snapshots");
+	is_i64((int64_t)got.replayed, (int64_t)seq + 30, "all records are");
+}
+
+/* Older ones that are broken are not in the way of the newest. */
+static void
+many(void)
+{
+	const char *dir = fixture_path("many");
+	struct core want, got = {0};
+	uint64_t seq = make(dir, &want);
+
+	for (uint64_t n = 1; n <= 20; n++)
+		fixture_write(snapshot_path(dir, n * 7 % 23), "x", 1);
+	ok(same(dir, &want, &got) && got.restored == 3,
+	    "20 broken ones before it");
+	for (uint64_t n = 1; n <= 3; n++)
+		fixture_write(snapshot_path(dir, seq + n * 2 % 3), "x", 1);
+	ok(same(dir, &want, &got) && got.restored == 0, "the newest broken");
+}
+
+/* An old copy of the journal that went on without the snapshot's records. */
+static void
+diverged(void)
+{
+	const char *dir = fixture_path("diverged");
+	const char *segment = fixture_path("diverged/00000001.journal");
+	const char *kept_segment = fixture_path("kept.journal");
+	const char *kept_snapshot = fixture_path("kept.snapshot");
+	struct core c = {0};
+	struct journal *j;
+	uint64_t seq = 0;
+
+	fixture_check(open_with(&j, dir, &c) == JOURNAL_OPENED, dir);
+	write_records(j, &c, 1, 20);
+	journal_close(j);
+	fixture_copy(segment, kept_segment);
+	fixture_check(open_with(&j, dir, &c) == JOURNAL_OPENED, dir);
+	write_records(j, &c, 21, 20);
+	fixture_check(take_snapshot(j, &seq), fixture_error);
+	journal_close(j);
+	fixture_copy(snapshot_path(dir, seq), kept_snapshot);
+	fixture_check(unlink(snapshot_path(dir, seq)) == 0, "unlink");
+	fixture_copy(kept_segment, segment);
+	fixture_check(open_with(&j, dir, &c) == JOURNAL_OPENED, dir);
+	write_records(j, &c, 51, 40);
+	journal_close(j);
+	fixture_copy(kept_snapshot, snapshot_path(dir, seq));
+	is_i64(open_with(&j, dir, &c), JOURNAL_CORRUPT,
+	    "another record where the snapshot's was");
+	ok(strstr(fixture_error, "has another record there") != NULL, "%s",
+	    fixture_error);
+}
+
+/* Damage that a start from a snapshot meets is what a replay meets. */
+static void
+rotten(void)
+{
+	const char *last = fixture_path("rotten/00000004.journal");
+	const char *dir = fixture_path("rotten");
+	struct core want, got = {0};
+	struct journal *j;
+	size_t len;
+	char *octets;
+
+	(void)make(dir, &want);
+	octets = fixture_read(last, &len);
+	octets[300] ^= 1;
+	fixture_write(last, octets, len);
+	free(octets);
+	is_i64(open_with(&j, dir, &got), JOURNAL_CORRUPT,
+	    "damage before the snapshot's record");
+	ok(strstr(fixture_error, "00000004.journal: offset ") != NULL, "%s",
+	    fixture_error);
+}
+
 int
 main(void)
 {
@@ -388,5 +483,9 @@ main(void)
 	refused();
 	lost();
 	kept();
+	foreign();
+	many();
+	diverged();
+	rotten();
 	return fixture_end();
 }

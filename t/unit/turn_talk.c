@@ -24,6 +24,8 @@ static struct {
 	struct talk talk;
 	int far; /* the peer's end */
 	bool up, down;
+	bool dying;       /* the connection has ended */
+	bool told_dying;  /* and had so when the core was told */
 	char taken[1024]; /* tags of requests, as they came */
 	char downs[64];   /* users of EV_PEER_DOWN */
 	char got[65536];  /* what the peer has read */
@@ -46,8 +48,10 @@ core_step(void *ctx, const struct event *ev, struct actions *out)
 		msg_set_u64(&a->msg, KEY_epoch, 1);
 		msg_set_str(&a->msg, KEY_agent, STR("test"));
 	}
-	if (ev->kind == EV_PEER_DOWN)
+	if (ev->kind == EV_PEER_DOWN) {
 		snprintf(t.downs, sizeof(t.downs), "%.*s", STR_ARG(ev->user));
+		t.told_dying = t.dying;
+	}
 }
 
 static bool
@@ -152,6 +156,7 @@ conn_is_down(void *ctx, struct conn *conn, enum conn_end why)
 	(void)ctx;
 	(void)conn;
 	(void)why;
+	t.dying = true;
 	talk_down(&t.talk);
 	t.down = true;
 }
@@ -196,7 +201,7 @@ connect_again(void)
 		&conn, t.loop, pair[0], NULL, &limits, &conn_ops, NULL) < 0)
 		abort();
 	t.far = pair[1];
-	t.up = t.down = false;
+	t.up = t.down = t.dying = false;
 	talk_begin(&t.talk, conn);
 }
 
@@ -438,6 +443,23 @@ test_generations(void)
 	leave();
 }
 
+/* Who is closed is gone, however long his end stays open. */
+static void
+test_gone(void)
+{
+	begin(&ends, 4);
+	t.talk.user = STR("BankA");
+	turns();
+	talk_end(&t.talk);
+	while (t.downs[0] == '\0')
+		turns();
+	is_text(t.downs, "BankA", "the core knows who is gone");
+	ok(!t.told_dying, "before the connection has come to its end");
+	t.downs[0] = '\0';
+	leave();
+	is_text(t.downs, "", "and is not told twice");
+}
+
 static void
 remove_directory(const char *path)
 {
@@ -485,6 +507,7 @@ main(void)
 	test_exceeding();
 	test_broken();
 	test_generations();
+	test_gone();
 	journal_close(t.journal);
 	turn_free(t.turn);
 	loop_free(t.loop);
