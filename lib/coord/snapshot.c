@@ -34,8 +34,9 @@ write_epoch(const struct coord *c, snapshot_line *line, void *ctx)
 }
 
 /*
- * The bound bank with the next name. A bank that was refused before it was ever
- * bound has a place that a replay does not know, so places are no order.
+ * The next bank by name that records have told of: it is bound, or was waived
+ * before it was. One that was only refused has a place that a replay does not
+ * know, so places are no order.
  */
 static const struct bank *
 bank_after(const struct coord *c, const char *name)
@@ -45,7 +46,8 @@ bank_after(const struct coord *c, const char *name)
 	for (uint32_t i = 0; i < c->bank_count; i++) {
 		const struct bank *b = &c->banks[i];
 
-		if (b->bound && strcmp(b->name, name) > 0 &&
+		if ((b->bound || b->waived || b->excused.seq != 0) &&
+		    strcmp(b->name, name) > 0 &&
 		    (next == NULL || strcmp(b->name, next->name) < 0))
 			next = b;
 	}
@@ -61,9 +63,11 @@ write_banks(const struct coord *c, snapshot_line *line, void *ctx)
 	for (b = bank_after(c, ""); b != NULL; b = bank_after(c, b->name)) {
 		line_init(&m, VERB_SNAPSHOT_BANK);
 		msg_set_str(&m, KEY_bank, str_from(b->name));
-		msg_set_id(&m, KEY_journal, &b->journal);
-		msg_set_u64(&m, KEY_seq, b->bound_seq);
-		msg_set_i64(&m, KEY_since, b->bound_us);
+		if (b->bound) {
+			msg_set_id(&m, KEY_journal, &b->journal);
+			msg_set_u64(&m, KEY_seq, b->bound_seq);
+			msg_set_i64(&m, KEY_since, b->bound_us);
+		}
 		if (b->proven_seq != 0) {
 			msg_set_u64(&m, KEY_proven_seq, b->proven_seq);
 			msg_set_check(&m, KEY_proven_check, &b->proven_check);
@@ -286,20 +290,38 @@ restore_epoch(struct coord *c, const struct msg *line)
 	c->aborted = line->v[KEY_aborted].u64;
 }
 
+/* False: it does not fit, which has been said. */
+static bool
+restore_bound(struct restoring *r)
+{
+	const struct msg *line = r->line;
+	struct msg m;
+
+	if (!msg_has(line, seq) || !msg_has(line, since)) {
+		fail(r->actions, "the snapshot binds a bank at no record");
+		return false;
+	}
+	line_init(&m, VERB_GATEWAY_JOURNAL_BANK);
+	COPY(&m, line, KEY_bank, KEY_journal, KEY_proven_seq, KEY_proven_check);
+	msg_set_i64(&m, KEY_time, line->v[KEY_since].i64);
+	return replay(r, &m, (struct jpos){line->v[KEY_seq].u64, 0, 0});
+}
+
 static void
 restore_bank(struct restoring *r)
 {
 	const struct msg *line = r->line;
 	struct bank *b;
-	struct msg m;
 
-	line_init(&m, VERB_GATEWAY_JOURNAL_BANK);
-	COPY(&m, line, KEY_bank, KEY_journal, KEY_proven_seq, KEY_proven_check);
-	msg_set_i64(&m, KEY_time, line->v[KEY_since].i64);
-	if (!replay(r, &m, (struct jpos){line->v[KEY_seq].u64, 0, 0}))
+	if (msg_has(line, journal) && !restore_bound(r))
 		return;
-	b = bank_find(r->c, line->v[KEY_bank].str);
-	CHECK(b != NULL);
+	b = bank_add(r->c, line->v[KEY_bank].str);
+	if (b == NULL) {
+		fail(r->actions,
+		    "the snapshot names one bank too many: raise "
+		    "limits.banks");
+		return;
+	}
 	b->waived = line->v[KEY_waived].u64 != 0;
 	if (msg_has(line, gateway_seq) && msg_has(line, gateway_check))
 		b->excused = (struct lost_record){
