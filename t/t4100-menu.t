@@ -57,7 +57,7 @@ class Terminal:
         atexit.register(self.kill)
         self.tmux("-f", "/dev/null", "new-session", "-d", "-x", "100", "-y",
                   "50", "env", "TERM=" + term, "PS1=$ ", "sh", "-i")
-        self.wait("$ ")
+        self.wait("$")
 
     def tmux(self, *words):
         return subprocess.run(
