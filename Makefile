@@ -64,8 +64,6 @@ fuzz_rows_teller = teller/rows
 fuzz_in_memory = config_accounts config_bankd config_gatewayd config_pay \
        config_users yaml
 $(foreach f,$(fuzz_in_memory),$(eval fuzz_wrap_$(f) = file_read))
-fuzz_wrap_coord = calloc free
-fuzz_wrap_coord_replay = calloc free
 
 # ---- Directories (GNU coding standards, 7.2.5) ----
 PREFIX = /usr/local

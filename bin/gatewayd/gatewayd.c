@@ -150,6 +150,15 @@ static const struct turn_ops turn_ops = {
  */
 #define BANK_WINDOW_MAX 1024
 
+/* CANCELs of unknown ids on their way to the disk; more are OVERLOADED. */
+#define TOMBSTONES_MAX 1024
+
+/* Heuristic outcomes to show and to recognise: the newest ones. */
+#define HEURISTICS_MAX 1024
+
+/* More are refused until the tokens of the oldest one are over. */
+#define REVOKED_USERS_MAX 4096
+
 /* ---- Start ---- */
 
 static struct coord *
@@ -161,8 +170,11 @@ make_coord(const struct config *c)
 	    .per_bank_max = (uint32_t)c->per_bank,
 	    .per_user_max = (uint32_t)c->per_user,
 	    .held_max = (uint32_t)c->held_max,
+	    .tombstones_max = TOMBSTONES_MAX,
+	    .heuristics_max = HEURISTICS_MAX,
 	    .banks_max = (uint32_t)c->banks,
 	    .revoked_max = (uint32_t)c->revoked,
+	    .revoked_users_max = REVOKED_USERS_MAX,
 	    .window_max = BANK_WINDOW_MAX,
 	    .remembered_max = (uint64_t)c->settings.remembered,
 	    .prepare_timeout_ns = c->prepare_timeout_ns,

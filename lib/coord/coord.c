@@ -9,9 +9,6 @@
 #include "base/check.h"
 #include "coord/private.h"
 
-/* CANCELs whose tombstone is not yet durable, beside the payments. */
-#define TOMBSTONES_MAX 1024
-
 static bool
 same_payment(const void *pool, uint32_t i, const void *key, size_t len)
 {
@@ -47,11 +44,13 @@ take_memory(struct coord *c)
 	c->requests = calloc(
 	    (size_t)conf->banks_max * conf->window_max, sizeof(*c->requests));
 	c->aborts = calloc(2 * (size_t)conf->in_flight_max, sizeof(*c->aborts));
+	c->heuristics = calloc(conf->heuristics_max, sizeof(*c->heuristics));
 	c->ids = id_index_new(conf->remembered_max, &conf->key);
-	c->revocations = revocations_new(conf->revoked_max, &conf->key);
+	c->revocations = revocations_new(
+	    conf->revoked_max, conf->revoked_users_max, &conf->key);
 	return c->pool != NULL && c->users != NULL && c->banks != NULL &&
-	    c->requests != NULL && c->aborts != NULL && c->ids != NULL &&
-	    c->revocations != NULL &&
+	    c->requests != NULL && c->aborts != NULL && c->heuristics != NULL &&
+	    c->ids != NULL && c->revocations != NULL &&
 	    table_init(&c->live, c->pool_max, &conf->key, same_payment,
 		c->pool) == 0 &&
 	    table_init(&c->users_by_name, c->pool_max, &conf->key, same_user,
@@ -91,9 +90,11 @@ coord_new(const struct coord_conf *conf)
 	if (c == NULL)
 		return NULL;
 	CHECK(conf->in_flight_max > 0 && conf->banks_max > 0);
+	CHECK(conf->heuristics_max > 0);
 	CHECK(conf->window_max > 0 && conf->window_max <= 65536);
 	c->conf = *conf;
-	c->pool_max = conf->in_flight_max + conf->held_max + TOMBSTONES_MAX;
+	c->pool_max =
+	    conf->in_flight_max + conf->held_max + conf->tombstones_max;
 	c->replaying = true;
 	c->room = true;
 	if (!take_memory(c)) {
@@ -119,6 +120,7 @@ coord_free(struct coord *c)
 	free(c->banks);
 	free(c->requests);
 	free(c->aborts);
+	free(c->heuristics);
 	free(c);
 }
 

@@ -26,8 +26,12 @@ struct coord_conf {
 	uint32_t in_flight_max; /* undecided, or not yet acknowledged */
 	uint32_t per_bank_max, per_user_max; /* of those */
 	uint32_t held_max;
+	uint32_t tombstones_max; /* CANCELs that are not durable yet */
+	uint32_t heuristics_max; /* of which the newest are remembered */
 	uint32_t banks_max;
 	uint32_t revoked_max; /* tokens by LOGOUT, until they expire */
+	/* By REVOKE; apart, so that no flood of LOGOUT is in its way. */
+	uint32_t revoked_users_max;
 	uint32_t
 	    window_max; /* unanswered requests to a bank, whatever it says */
 	uint64_t remembered_max;

@@ -90,7 +90,7 @@ heuristics_apply(
 	}
 	if (heuristic_find(c, b, id, committed) != NULL)
 		return;
-	if (c->heuristic_count == HEURISTICS_MAX)
+	if (c->heuristic_count == c->conf.heuristics_max)
 		memmove(c->heuristics, c->heuristics + 1,
 		    (--c->heuristic_count) * sizeof(c->heuristics[0]));
 	h = &c->heuristics[c->heuristic_count++];

@@ -219,7 +219,6 @@ struct heuristic {
 	int64_t time_us;
 	uint64_t seq; /* of its record */
 };
-#define HEURISTICS_MAX 1024
 
 /* What a chain of reads has found so far about an id that is not live. */
 enum lookup_phase { LOOKUP_IDLE, LOOKUP_RECORD, LOOKUP_PAYLOAD };
@@ -306,7 +305,7 @@ struct coord {
 	struct payments delayed[DELAY_CLASSES]; /* held, by retry time */
 	struct payments retry;                  /* held, to be tried now */
 
-	struct heuristic heuristics[HEURISTICS_MAX];
+	struct heuristic *heuristics; /* the newest, in order */
 	uint32_t heuristic_count;
 	struct lookup lookup;
 	/* Text that the actions of a step borrow. */
@@ -460,7 +459,8 @@ void links_resolve_found(struct coord *, const struct event *,
     const struct lookup *, struct actions *);
 
 /* ---- revocations.c: tokens that are no longer good ---- */
-struct revocations *revocations_new(uint32_t max, const struct hash_key *);
+struct revocations *
+revocations_new(uint32_t tokens, uint32_t users, const struct hash_key *);
 void revocations_free(struct revocations *);
 /* LOGOUT with a token, REVOKE. */
 void

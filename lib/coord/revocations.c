@@ -12,8 +12,6 @@
 #include "coord/private.h"
 
 #define USER_SIZE (NAME_MAX_LEN + 1 + BANK_MAX_LEN + 1)
-/* Apart from tokens, so that no flood of LOGOUT is in an operator's way. */
-#define REVOKED_USERS_MAX 4096
 #define TOKENS_US ((TOKEN_LIFETIME_MAX_S + 1) * US_PER_SECOND)
 
 struct revocation {
@@ -51,7 +49,7 @@ same_name(const void *pool, uint32_t i, const void *key, size_t len)
 }
 
 struct revocations *
-revocations_new(uint32_t max, const struct hash_key *key)
+revocations_new(uint32_t tokens, uint32_t users, const struct hash_key *key)
 {
 	struct revocations *rs = calloc(1, sizeof(*rs));
 
@@ -60,12 +58,11 @@ revocations_new(uint32_t max, const struct hash_key *key)
 	TAILQ_INIT(&rs->tokens);
 	TAILQ_INIT(&rs->users);
 	TAILQ_INIT(&rs->free);
-	rs->max = max + REVOKED_USERS_MAX;
+	rs->max = tokens + users;
 	rs->pool = calloc(rs->max, sizeof(*rs->pool));
 	if (rs->pool == NULL ||
-	    table_init(&rs->by_jti, max, key, same_jti, rs->pool) < 0 ||
-	    table_init(&rs->by_user, REVOKED_USERS_MAX, key, same_name,
-		rs->pool) < 0) {
+	    table_init(&rs->by_jti, tokens, key, same_jti, rs->pool) < 0 ||
+	    table_init(&rs->by_user, users, key, same_name, rs->pool) < 0) {
 		revocations_free(rs);
 		return NULL;
 	}

@@ -5,54 +5,6 @@
 #include "coord/coord.h"
 #include "core.h"
 
-/*
- * The pool has room for a thousand tombstones, and fresh pages for all of them
- * would take most of a run: the linker puts these in the place of the core's
- * calloc and free (--wrap), and what is large is used again.
- */
-#define LARGE ((size_t)1 << 16)
-static struct {
-	void *at;
-	size_t size;
-	bool used;
-} large[16];
-
-void *__real_calloc(size_t count, size_t size);
-void __real_free(void *at);
-void *__wrap_calloc(size_t count, size_t size);
-void __wrap_free(void *at);
-
-void *
-__wrap_calloc(size_t count, size_t size)
-{
-	size_t octets = count * size, i = 0;
-
-	if (octets < LARGE)
-		return __real_calloc(count, size);
-	while (i < 16 && large[i].at != NULL &&
-	    (large[i].used || large[i].size != octets))
-		i++;
-	CHECK(i < 16);
-	if (large[i].at == NULL)
-		large[i].at = __real_calloc(count, size);
-	else
-		memset(large[i].at, 0, octets);
-	large[i].size = octets;
-	large[i].used = true;
-	return large[i].at;
-}
-
-void
-__wrap_free(void *at)
-{
-	for (size_t i = 0; i < 16 && large[i].at != NULL; i++)
-		if (large[i].at == at) {
-			large[i].used = false;
-			return;
-		}
-	__real_free(at);
-}
-
 static inline void
 gateway_step(void *core, const struct event *ev, struct actions *actions)
 {
@@ -81,8 +33,11 @@ gateway_make(void)
 	    .per_bank_max = 6,
 	    .per_user_max = 6,
 	    .held_max = 4,
+	    .tombstones_max = 4,
+	    .heuristics_max = 8,
 	    .banks_max = 3,
 	    .revoked_max = 8,
+	    .revoked_users_max = 4,
 	    .window_max = 4,
 	    .remembered_max = 32,
 	    .prepare_timeout_ns = 5 * CORE_SECOND,

@@ -32,6 +32,8 @@ new_coord(const struct proc *p)
 	    .per_bank_max = w.in_flight_max,
 	    .per_user_max = w.in_flight_max,
 	    .held_max = PAYS_MAX,
+	    .tombstones_max = PAYS_MAX,
+	    .heuristics_max = 2 * PAYS_MAX * BANKS_MAX,
 	    .banks_max = BANKS_MAX,
 	    .window_max = 16,
 	    .remembered_max = 64,
