@@ -13,7 +13,6 @@
 
 #include "base/log.h"
 #include "base/privileges.h"
-#include "base/version.h"
 #include "client/options.h"
 #include "client/output.h"
 #include "client/session.h"
@@ -62,13 +61,6 @@ struct bench {
 	struct pairs pairs;
 	struct load_options load;
 };
-
-static _Noreturn void
-say(const char *text)
-{
-	printf("%s", text);
-	exit(output_end(EXIT_OK));
-}
 
 /* ---- The command line ---- */
 
@@ -127,10 +119,8 @@ read_option(struct bench *b, int option)
 			l->seed = seed;
 		return result;
 	}
-	if (option == 'h')
-		say(help);
-	if (option == 'V')
-		say("strife-bench " STRIFE_VERSION "\n");
+	if (option == 'h' || option == 'V')
+		exit(options_tell(&b->options, option));
 	if (option != OPTION_PAIRS)
 		return EXIT_USAGE;
 	b->pairs_path = optarg;
@@ -233,7 +223,7 @@ run(struct bench *b)
 int
 main(int argc, char **argv)
 {
-	struct bench b = {.options.program = "strife-bench",
+	struct bench b = {.options = {.program = "strife-bench", .help = help},
 	    .load = {.connections = 1, .window = 1, .seconds = 10, .seed = 1}};
 	int result;
 

@@ -7,9 +7,7 @@
 #include <err.h>
 #include <locale.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 
 #include "base/check.h"
@@ -20,57 +18,42 @@
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
-static const struct command commands[] = {
-    {"login", "[--bank BANK] [--password-fd N] [USER]",
-	"log in, and keep the token", help_login, login_run},
-    {"logout", "", "give the token up", help_logout, logout_run},
-    {"accounts", "", "list your accounts", help_accounts, accounts_run},
-    {"balance", "[ACCOUNT...]", "show balances", help_balance, balance_run},
-    {"pay",
-	"--from ACCOUNT --to ACCOUNT [--memo TEXT]\n"
-	"           [--id UUID | --key TEXT] [--no-hold] [--no-queue]\n"
-	"           [--wait[=SECONDS]]\n"
-	"           AMOUNT CURRENCY",
-	"make one payment", help_pay, payment_run},
-    {"batch", "[--assign OUT] [--window N] [--stop-at-first] [FILE | -]",
-	"make the payments in a file", help_batch, batch_run},
-    {"status", "[--wait[=SECONDS]] ID ... | --key TEXT",
-	"what became of payments", help_status, status_run},
-    {"cancel", "ID | --key TEXT", "give a payment up, for good", help_cancel,
+static const struct command {
+	struct options_command told;
+	int (*run)(struct pay *, int argc, char **argv);
+} commands[] = {
+    {{"login", "[--bank BANK] [--password-fd N] [USER]",
+	 "log in, and keep the token", help_login},
+	login_run},
+    {{"logout", "", "give the token up", help_logout}, logout_run},
+    {{"accounts", "", "list your accounts", help_accounts}, accounts_run},
+    {{"balance", "[ACCOUNT...]", "show balances", help_balance}, balance_run},
+    {{"pay",
+	 "--from ACCOUNT --to ACCOUNT [--memo TEXT]\n"
+	 "           [--id UUID | --key TEXT] [--no-hold] [--no-queue]\n"
+	 "           [--wait[=SECONDS]]\n"
+	 "           AMOUNT CURRENCY",
+	 "make one payment", help_pay},
+	payment_run},
+    {{"batch", "[--assign OUT] [--window N] [--stop-at-first] [FILE | -]",
+	 "make the payments in a file", help_batch},
+	batch_run},
+    {{"status", "[--wait[=SECONDS]] ID ... | --key TEXT",
+	 "what became of payments", help_status},
+	status_run},
+    {{"cancel", "ID | --key TEXT", "give a payment up, for good", help_cancel},
 	cancel_run},
-    {"history", "[-n N] [--since DATE] [--until DATE] [ACCOUNT]",
-	"list an account's entries, newest first", help_history, history_run},
-    {"menu", "[--plain]", "all of this in a conversation", help_menu, menu_run},
+    {{"history", "[-n N] [--since DATE] [--until DATE] [ACCOUNT]",
+	 "list an account's entries, newest first", help_history},
+	history_run},
+    {{"menu", "[--plain]", "all of this in a conversation", help_menu},
+	menu_run},
 };
 
-/* ---- Help ---- */
-
-static _Noreturn void
-help_general(void)
+static const struct options_command *
+command_at(size_t index)
 {
-	size_t i;
-
-	printf("usage: strife-pay [-v] [-c FILE] [--json] COMMAND [...]\n\n");
-	for (i = 0; i < COMMAND_COUNT; i++)
-		printf("  %-10s%s\n", commands[i].name, commands[i].summary);
-	printf("%s", help_common);
-	exit(output_end(EXIT_OK));
-}
-
-static _Noreturn void
-help_command(const struct command *command)
-{
-	printf("usage: strife-pay %s%s%s\n\n%s", command->name,
-	    command->usage[0] != '\0' ? " " : "", command->usage,
-	    command->help);
-	exit(output_end(EXIT_OK));
-}
-
-static _Noreturn void
-version(void)
-{
-	printf("strife-pay %s\n", STRIFE_VERSION);
-	exit(output_end(EXIT_OK));
+	return index < COMMAND_COUNT ? &commands[index].told : NULL;
 }
 
 int
@@ -79,12 +62,8 @@ pay_option(struct pay *pay, int argc, char **argv, const char *shorts,
 {
 	int option = options_next(&pay->options, argc, argv, shorts, longs);
 
-	if (option == 'V')
-		version();
-	if (option == 'h' && pay->command == NULL)
-		help_general();
-	if (option == 'h')
-		help_command(pay->command);
+	if (option == 'h' || option == 'V')
+		exit(options_tell(&pay->options, option));
 	return option;
 }
 
@@ -97,28 +76,6 @@ tell(void *ctx, bool detail, const char *text)
 
 	if (!detail || pay->options.verbose)
 		warnx("%s", text);
-}
-
-static int
-configure(struct pay *pay)
-{
-	struct yaml_error error;
-	char *path = client_config_find(pay->options.config);
-
-	if (path == NULL)
-		err(EXIT_OSERR, "configuration");
-	if (client_config_read(&pay->config, path, &error) == -1) {
-		warnx("%s", error.text);
-		if (pay->options.config == NULL)
-			warnx("another configuration is named with -c or "
-			      "$STRIFE_PAY_CONFIG");
-		free(path);
-		return EXIT_CONFIG;
-	}
-	if (pay->options.verbose)
-		warnx("configuration: %s", path);
-	free(path);
-	return EXIT_OK;
 }
 
 int
@@ -134,7 +91,7 @@ pay_start_with(struct pay *pay, const struct client_options *wanted)
 	struct client_options options = *wanted;
 	struct yaml_error error;
 
-	if (configure(pay) != EXIT_OK)
+	if (options_configure(&pay->options, &pay->config) != EXIT_OK)
 		return EXIT_CONFIG;
 	options.config = &pay->config;
 	options.agent = "strife-pay/" STRIFE_VERSION;
@@ -224,30 +181,14 @@ pay_copy(struct str text)
 	return copy;
 }
 
-/* ---- Which command ---- */
-
-static const struct command *
-find_command(const char *name)
-{
-	const char *names[COMMAND_COUNT];
-	size_t i;
-
-	for (i = 0; i < COMMAND_COUNT; i++) {
-		if (strcmp(commands[i].name, name) == 0)
-			return &commands[i];
-		names[i] = commands[i].name;
-	}
-	options_suggest("unknown command", name, names, COMMAND_COUNT);
-	fprintf(stderr, "try: strife-pay -h\n");
-	return NULL;
-}
-
 int
 main(int argc, char **argv)
 {
 	static const struct option longs[] = {OPTIONS_LONG};
-	struct pay pay = {.options = {.program = "strife-pay"}};
-	int result;
+	struct pay pay = {.options = {.program = "strife-pay",
+			      .command_at = command_at,
+			      .help = help_common}};
+	int index, result;
 
 	(void)setlocale(LC_CTYPE, "C.UTF-8");
 	(void)umask(077);
@@ -258,16 +199,10 @@ main(int argc, char **argv)
 	if (pay_option(&pay, argc, argv, "+" OPTIONS_SHORT, longs) !=
 	    OPTIONS_END)
 		return EXIT_USAGE;
-	if (optind == argc)
-		return options_usage(&pay.options, "which command?");
-	pay.command = find_command(argv[optind]);
-	if (pay.command == NULL)
+	index = options_command(&pay.options, &argc, &argv);
+	if (index == -1)
 		return EXIT_USAGE;
-	pay.options.command = pay.command->name;
-	argc -= optind;
-	argv += optind;
-	optind = 0; /* begin afresh, with the command as argv[0] */
-	result = pay.command->run(&pay, argc, argv);
+	result = commands[index].run(&pay, argc, argv);
 	client_free(pay.client);
 	client_config_free(&pay.config);
 	return output_end(result);

@@ -12,21 +12,10 @@
 #include "client/options.h"
 #include "client/output.h"
 
-struct command;
-
 struct pay {
-	const struct command *command; /* the one that runs */
 	struct options options;
 	struct client_config config;
 	struct client *client;
-};
-
-struct command {
-	const char *name;
-	const char *usage;   /* operands and options */
-	const char *summary; /* one line, for strife-pay -h */
-	const char *help;    /* the rest of strife-pay NAME -h */
-	int (*run)(struct pay *, int argc, char **argv);
 };
 
 int accounts_run(struct pay *, int argc, char **argv);

@@ -16,9 +16,8 @@
 #include "wait.h"
 
 struct payment {
-	struct order_words words;
-	const char *id_option, *key;
-	bool no_hold, no_queue;
+	struct order_given given;
+	bool no_queue;
 	struct wait_option wait;
 	struct order order;
 	char id_text[ID_TEXT_LEN + 1];
@@ -33,53 +32,20 @@ struct payment {
 
 /* ---- The command line ---- */
 
-enum {
-	OPTION_FROM = OPTIONS_FIRST,
-	OPTION_TO,
-	OPTION_MEMO,
-	OPTION_ID,
-	OPTION_KEY,
-	OPTION_NO_HOLD,
-	OPTION_NO_QUEUE,
-	OPTION_WAIT,
-};
-
-static const struct option longs[] = {
-    {"from", required_argument, NULL, OPTION_FROM},
-    {"to", required_argument, NULL, OPTION_TO},
-    {"memo", required_argument, NULL, OPTION_MEMO},
-    {"id", required_argument, NULL, OPTION_ID},
-    {"key", required_argument, NULL, OPTION_KEY},
-    {"no-hold", no_argument, NULL, OPTION_NO_HOLD},
-    {"no-queue", no_argument, NULL, OPTION_NO_QUEUE},
-    {"wait", optional_argument, NULL, OPTION_WAIT}, OPTIONS_LONG};
-
 static int
 payment_options(struct pay *pay, struct payment *p, int argc, char **argv)
 {
+	enum { OPTION_NO_QUEUE = ORDER_OPTIONS_END, OPTION_WAIT };
+	static const struct option longs[] = {ORDER_OPTIONS,
+	    {"no-queue", no_argument, NULL, OPTION_NO_QUEUE},
+	    {"wait", optional_argument, NULL, OPTION_WAIT}, OPTIONS_LONG};
 	int option;
 
 	while ((option = pay_option(pay, argc, argv, OPTIONS_SHORT, longs)) !=
 	    OPTIONS_END) {
+		if (order_option(&p->given, option))
+			continue;
 		switch (option) {
-		case OPTION_FROM:
-			p->words.from = optarg;
-			break;
-		case OPTION_TO:
-			p->words.to = optarg;
-			break;
-		case OPTION_MEMO:
-			p->words.memo = optarg;
-			break;
-		case OPTION_ID:
-			p->id_option = optarg;
-			break;
-		case OPTION_KEY:
-			p->key = optarg;
-			break;
-		case OPTION_NO_HOLD:
-			p->no_hold = true;
-			break;
 		case OPTION_NO_QUEUE:
 			p->no_queue = true;
 			break;
@@ -91,27 +57,7 @@ payment_options(struct pay *pay, struct payment *p, int argc, char **argv)
 			return EXIT_USAGE;
 		}
 	}
-	if (argc - optind != 2)
-		return options_usage(
-		    &pay->options, "needs AMOUNT and CURRENCY: 12.50 CZK");
-	p->words.amount = argv[optind];
-	p->words.currency = argv[optind + 1];
-	if (p->words.from == NULL || p->words.to == NULL)
-		return options_usage(&pay->options, "needs --from and --to");
-	if (p->id_option != NULL && p->key != NULL)
-		return options_usage(&pay->options, "either --id or --key");
-	return EXIT_OK;
-}
-
-static int
-payment_check(struct pay *pay, struct payment *p)
-{
-	char problem[ORDER_PROBLEM_SIZE];
-
-	if (!order_read(&p->order, &p->words, problem))
-		return options_usage(&pay->options, "%s", problem);
-	p->order.no_hold = p->no_hold;
-	return EXIT_OK;
+	return order_operands(&pay->options, &p->given, argc, argv, &p->order);
 }
 
 /* The id, shown before anything is sent. */
@@ -121,8 +67,8 @@ payment_id(struct pay *pay, struct payment *p, struct id *id)
 	struct ids ids;
 	int result;
 
-	if (p->id_option != NULL || p->key != NULL) {
-		result = payid_named(pay, p->id_option, p->key, id);
+	if (p->given.id != NULL || p->given.key != NULL) {
+		result = payid_named(pay, p->given.id, p->given.key, id);
 	} else {
 		result = payid_reserve(pay, &ids, 1);
 		if (result == EXIT_OK)
@@ -295,7 +241,7 @@ payment_goes_on(
 	if (answer_exit(&p->answer) != EXIT_TEMPFAIL)
 		return false;
 	/* --no-hold asked for exactly this. */
-	return !p->no_hold || p->answer.reason != CODE_BANK_UNAVAILABLE;
+	return !p->given.no_hold || p->answer.reason != CODE_BANK_UNAVAILABLE;
 }
 
 static enum session_end
@@ -352,17 +298,17 @@ print_again(const struct pay *pay, const struct payment *p)
 		print_word(pay->options.config);
 	}
 	fprintf(stderr, " pay --id %s --from", p->id_text);
-	print_word(p->words.from);
+	print_word(p->given.words.from);
 	fputs(" --to", stderr);
-	print_word(p->words.to);
-	if (p->words.memo[0] != '\0') {
+	print_word(p->given.words.to);
+	if (p->given.words.memo[0] != '\0') {
 		fputs(" --memo", stderr);
-		print_word(p->words.memo);
+		print_word(p->given.words.memo);
 	}
-	if (p->no_hold)
+	if (p->given.no_hold)
 		fputs(" --no-hold", stderr);
-	print_word(p->words.amount);
-	print_word(p->words.currency);
+	print_word(p->given.words.amount);
+	print_word(p->given.words.currency);
 	fputc('\n', stderr);
 }
 
@@ -438,7 +384,7 @@ payment_answer(struct pay *pay, struct payment *p, bool sent)
 
 	pay_not_made(&p->answer, p->bank, p->text);
 	if (p->answer.reason == CODE_FORBIDDEN)
-		accounts_suggest(pay, p->words.from);
+		accounts_suggest(pay, p->given.words.from);
 	print_queued(pay, waits);
 	if (result == EXIT_TEMPFAIL)
 		print_again(pay, p);
@@ -471,12 +417,10 @@ payment_make(struct pay *pay, struct payment *p)
 int
 payment_run(struct pay *pay, int argc, char **argv)
 {
-	struct payment p = {.words.memo = ""};
+	struct payment p = {.given.no_hold = false};
 	int result;
 
 	result = payment_options(pay, &p, argc, argv);
-	if (result == EXIT_OK)
-		result = payment_check(pay, &p);
 	if (result == EXIT_OK)
 		result = pay_start(pay, 1);
 	if (result == EXIT_OK)

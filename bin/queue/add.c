@@ -9,87 +9,29 @@
 #include "queue.h"
 
 struct adding {
-	struct order_words words;
-	const char *id_option, *key;
-	bool no_hold;
+	struct order_given given;
 	struct order order;
 	struct id id;
 };
 
-enum {
-	OPTION_FROM = OPTIONS_FIRST,
-	OPTION_TO,
-	OPTION_MEMO,
-	OPTION_ID,
-	OPTION_KEY,
-	OPTION_NO_HOLD,
-};
-
-static const struct option longs[] = {
-    {"from", required_argument, NULL, OPTION_FROM},
-    {"to", required_argument, NULL, OPTION_TO},
-    {"memo", required_argument, NULL, OPTION_MEMO},
-    {"id", required_argument, NULL, OPTION_ID},
-    {"key", required_argument, NULL, OPTION_KEY},
-    {"no-hold", no_argument, NULL, OPTION_NO_HOLD}, OPTIONS_LONG};
-
 static int
 add_options(struct queue *q, struct adding *a, int argc, char **argv)
 {
+	static const struct option longs[] = {ORDER_OPTIONS, OPTIONS_LONG};
 	int option;
 
 	while ((option = queue_option(q, argc, argv, OPTIONS_SHORT, longs)) !=
-	    OPTIONS_END) {
-		switch (option) {
-		case OPTION_FROM:
-			a->words.from = optarg;
-			break;
-		case OPTION_TO:
-			a->words.to = optarg;
-			break;
-		case OPTION_MEMO:
-			a->words.memo = optarg;
-			break;
-		case OPTION_ID:
-			a->id_option = optarg;
-			break;
-		case OPTION_KEY:
-			a->key = optarg;
-			break;
-		case OPTION_NO_HOLD:
-			a->no_hold = true;
-			break;
-		default:
+	    OPTIONS_END)
+		if (!order_option(&a->given, option))
 			return EXIT_USAGE;
-		}
-	}
-	if (argc - optind != 2)
-		return options_usage(
-		    &q->options, "needs AMOUNT and CURRENCY: 12.50 CZK");
-	a->words.amount = argv[optind];
-	a->words.currency = argv[optind + 1];
-	if (a->words.from == NULL || a->words.to == NULL)
-		return options_usage(&q->options, "needs --from and --to");
-	if (a->id_option != NULL && a->key != NULL)
-		return options_usage(&q->options, "either --id or --key");
-	return EXIT_OK;
-}
-
-static int
-add_order(struct queue *q, struct adding *a)
-{
-	char problem[ORDER_PROBLEM_SIZE];
-
-	if (!order_read(&a->order, &a->words, problem))
-		return options_usage(&q->options, "%s", problem);
-	a->order.no_hold = a->no_hold;
-	return EXIT_OK;
+	return order_operands(&q->options, &a->given, argc, argv, &a->order);
 }
 
 static int
 add_id(struct queue *q, struct adding *a, const struct client *client)
 {
-	const struct naming naming = {.operand = a->id_option, .key = a->key};
+	const struct naming naming = {
+	    .operand = a->given.id, .key = a->given.key};
 	struct ids ids;
 
 	if (naming.operand != NULL || naming.key != NULL)
@@ -150,12 +92,10 @@ add(struct queue *q, const struct adding *a, const char *user)
 int
 add_run(struct queue *q, int argc, char **argv)
 {
-	struct adding a = {.words.memo = ""};
+	struct adding a = {.given.no_hold = false};
 	struct client *client = NULL;
 	int result = add_options(q, &a, argc, argv);
 
-	if (result == EXIT_OK)
-		result = add_order(q, &a);
 	if (result == EXIT_OK)
 		result = queue_open(q);
 	if (result == EXIT_OK)

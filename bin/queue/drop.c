@@ -154,19 +154,11 @@ cancel(struct dropping *d)
 static int
 ended(struct queue *q, const struct id *id)
 {
-	struct spool_entry entry;
 	enum spool_place place;
+	int result = queue_find(q, id, &place);
 
-	switch (spool_find(q->spool, id, &entry, &place)) {
-	case SPOOL_OK:
-		break;
-	case SPOOL_ERROR:
-		return queue_broken(q);
-	case SPOOL_ABSENT:
-	case SPOOL_EXISTS:
-	case SPOOL_ELSEWHERE:
-		return queue_absent(id);
-	}
+	if (result != EXIT_OK)
+		return result;
 	if (place == SPOOL_FAILED)
 		return EXIT_OK;
 	warnx("not dropped: it was paid already");

@@ -27,19 +27,11 @@ flush_options(struct queue *q, const char **operand, int argc, char **argv)
 static int
 elsewhere(struct queue *q, const struct id *id)
 {
-	struct spool_entry entry;
 	enum spool_place place;
+	int result = queue_find(q, id, &place);
 
-	switch (spool_find(q->spool, id, &entry, &place)) {
-	case SPOOL_OK:
-		break;
-	case SPOOL_ERROR:
-		return queue_broken(q);
-	case SPOOL_ABSENT:
-	case SPOOL_EXISTS:
-	case SPOOL_ELSEWHERE:
-		return queue_absent(id);
-	}
+	if (result != EXIT_OK)
+		return result;
 	switch (place) {
 	case SPOOL_DONE:
 		return EXIT_OK;

@@ -8,9 +8,7 @@
 #include <errno.h>
 #include <locale.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 
 #include "base/log.h"
@@ -22,50 +20,31 @@
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
-static const struct command commands[] = {
-    {"add",
-	"--from ACCOUNT --to ACCOUNT [--memo TEXT]\n"
-	"           [--id UUID | --key TEXT] [--no-hold] AMOUNT CURRENCY",
-	"put a payment into the queue", help_add, add_run},
-    {"list", "", "list what waits", help_list, list_run},
-    {"flush", "[-i ID]", "send what is due, then stop", help_flush, flush_run},
-    {"watch", "", "send what is due, and stay", help_watch, watch_run},
-    {"hold", "ID | --key TEXT", "keep one back", help_hold, hold_run},
-    {"release", "ID | --key TEXT", "let it go again", help_release,
+static const struct command {
+	struct options_command told;
+	int (*run)(struct queue *, int argc, char **argv);
+} commands[] = {
+    {{"add",
+	 "--from ACCOUNT --to ACCOUNT [--memo TEXT]\n"
+	 "           [--id UUID | --key TEXT] [--no-hold] AMOUNT CURRENCY",
+	 "put a payment into the queue", help_add},
+	add_run},
+    {{"list", "", "list what waits", help_list}, list_run},
+    {{"flush", "[-i ID]", "send what is due, then stop", help_flush},
+	flush_run},
+    {{"watch", "", "send what is due, and stay", help_watch}, watch_run},
+    {{"hold", "ID | --key TEXT", "keep one back", help_hold}, hold_run},
+    {{"release", "ID | --key TEXT", "let it go again", help_release},
 	release_run},
-    {"drop", "ID | --key TEXT", "give one up, for good", help_drop, drop_run},
-    {"results", "[--forget DATE]", "list what has ended", help_results,
+    {{"drop", "ID | --key TEXT", "give one up, for good", help_drop}, drop_run},
+    {{"results", "[--forget DATE]", "list what has ended", help_results},
 	results_run},
 };
 
-/* ---- Help ---- */
-
-static _Noreturn void
-help_general(void)
+static const struct options_command *
+command_at(size_t index)
 {
-	size_t i;
-
-	printf("usage: strife-queue [-v] [-c FILE] [--json] COMMAND [...]\n\n");
-	for (i = 0; i < COMMAND_COUNT; i++)
-		printf("  %-10s%s\n", commands[i].name, commands[i].summary);
-	printf("%s", help_common);
-	exit(output_end(EXIT_OK));
-}
-
-static _Noreturn void
-help_command(const struct command *command)
-{
-	printf("usage: strife-queue %s%s%s\n\n%s", command->name,
-	    command->usage[0] != '\0' ? " " : "", command->usage,
-	    command->help);
-	exit(output_end(EXIT_OK));
-}
-
-static _Noreturn void
-version(void)
-{
-	printf("strife-queue %s\n", STRIFE_VERSION);
-	exit(output_end(EXIT_OK));
+	return index < COMMAND_COUNT ? &commands[index].told : NULL;
 }
 
 /* ---- What commands share ---- */
@@ -76,12 +55,8 @@ queue_option(struct queue *q, int argc, char **argv, const char *shorts,
 {
 	int option = options_next(&q->options, argc, argv, shorts, longs);
 
-	if (option == 'V')
-		version();
-	if (option == 'h' && q->command == NULL)
-		help_general();
-	if (option == 'h')
-		help_command(q->command);
+	if (option == 'h' || option == 'V')
+		exit(options_tell(&q->options, option));
 	return option;
 }
 
@@ -98,32 +73,10 @@ queue_no_operands(struct queue *q, int argc, char **argv)
 	return EXIT_OK;
 }
 
-static int
-configure(struct queue *q)
-{
-	struct yaml_error error;
-	char *path = client_config_find(q->options.config);
-
-	if (path == NULL)
-		err(EXIT_OSERR, "configuration");
-	if (client_config_read(&q->config, path, &error) == -1) {
-		warnx("%s", error.text);
-		if (q->options.config == NULL)
-			warnx("another configuration is named with -c or "
-			      "$STRIFE_PAY_CONFIG");
-		free(path);
-		return EXIT_CONFIG;
-	}
-	if (q->options.verbose)
-		warnx("configuration: %s", path);
-	free(path);
-	return EXIT_OK;
-}
-
 int
 queue_open(struct queue *q)
 {
-	int result = configure(q);
+	int result = options_configure(&q->options, &q->config);
 
 	if (result == EXIT_OK && spool_open(&q->spool, q->config.spool) == -1)
 		result = queue_broken(q);
@@ -222,30 +175,34 @@ queue_absent(const struct id *id)
 	return EXIT_DECLINED;
 }
 
-/* ---- Which command ---- */
-
-static const struct command *
-find_command(const char *name)
+int
+queue_find(struct queue *q, const struct id *id, enum spool_place *place)
 {
-	const char *names[COMMAND_COUNT];
-	size_t i;
+	struct spool_entry entry;
 
-	for (i = 0; i < COMMAND_COUNT; i++) {
-		if (strcmp(commands[i].name, name) == 0)
-			return &commands[i];
-		names[i] = commands[i].name;
+	switch (spool_find(q->spool, id, &entry, place)) {
+	case SPOOL_OK:
+		return EXIT_OK;
+	case SPOOL_ABSENT:
+	case SPOOL_EXISTS:
+	case SPOOL_ELSEWHERE:
+		return queue_absent(id);
+	case SPOOL_ERROR:
+		break;
 	}
-	options_suggest("unknown command", name, names, COMMAND_COUNT);
-	fprintf(stderr, "try: strife-queue -h\n");
-	return NULL;
+	return queue_broken(q);
 }
+
+/* ---- The whole ---- */
 
 int
 main(int argc, char **argv)
 {
 	static const struct option longs[] = {OPTIONS_LONG};
-	struct queue q = {.options.program = "strife-queue"};
-	int result;
+	struct queue q = {.options = {.program = "strife-queue",
+			      .command_at = command_at,
+			      .help = help_common}};
+	int index, result;
 
 	(void)setlocale(LC_CTYPE, "C.UTF-8");
 	(void)umask(077);
@@ -256,16 +213,10 @@ main(int argc, char **argv)
 	if (queue_option(&q, argc, argv, "+" OPTIONS_SHORT, longs) !=
 	    OPTIONS_END)
 		return EXIT_USAGE;
-	if (optind == argc)
-		return options_usage(&q.options, "which command?");
-	q.command = find_command(argv[optind]);
-	if (q.command == NULL)
+	index = options_command(&q.options, &argc, &argv);
+	if (index == -1)
 		return EXIT_USAGE;
-	q.options.command = q.command->name;
-	argc -= optind;
-	argv += optind;
-	optind = 0; /* begin afresh, with the command as argv[0] */
-	result = q.command->run(&q, argc, argv);
+	result = commands[index].run(&q, argc, argv);
 	queue_close(&q);
 	return output_end(result);
 }

@@ -12,21 +12,10 @@
 #include "client/output.h"
 #include "client/spool.h"
 
-struct command;
-
 struct queue {
 	struct options options;
-	const struct command *command; /* the one that runs */
 	struct client_config config;
 	struct spool *spool;
-};
-
-struct command {
-	const char *name;
-	const char *usage;   /* operands and options */
-	const char *summary; /* one line, for strife-queue -h */
-	const char *help;    /* the rest of strife-queue NAME -h */
-	int (*run)(struct queue *, int argc, char **argv);
 };
 
 int add_run(struct queue *, int argc, char **argv);
@@ -67,6 +56,8 @@ int queue_naming(struct queue *, struct naming *, int argc, char **argv);
 int queue_id(struct queue *, const struct naming *, struct id *);
 /* Says that there is no such entry; returns EXIT_DECLINED. */
 int queue_absent(const struct id *);
+/* Where the entry is: EXIT_OK, or an exit code having said why not. */
+int queue_find(struct queue *, const struct id *, enum spool_place *);
 
 /* output_open; ends the program where memory is short. */
 struct output *queue_output(const struct output_options *);

@@ -118,11 +118,39 @@ check_dates(const struct tls_loading *l, const char *path, const X509 *x509)
 	return 0;
 }
 
+/* before: how many certificates of the file came before it. */
+typedef int take_certificate(const struct tls_loading *, X509 *, int before);
+
+/* Takes every certificate of a PEM file; without one, `otherwise` is told. */
 static int
-add_ca(const struct tls_loading *l, X509 *x509)
+take_certificates(const struct tls_loading *l, const char *path,
+    take_certificate *take, const char *otherwise)
+{
+	int count = 0, result = 0;
+	char *octets;
+	BIO *bio = open_pem(l, path, &octets);
+	X509 *x509;
+
+	if (bio == NULL)
+		return -1;
+	while (result == 0 &&
+	    (x509 = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
+		result = take(l, x509, count++);
+		X509_free(x509);
+	}
+	if (result == 0 && (!pem_ended() || count == 0))
+		result = tls_fail(l, path, "%s", otherwise);
+	BIO_free(bio);
+	free(octets);
+	return result;
+}
+
+static int
+take_ca(const struct tls_loading *l, X509 *x509, int before)
 {
 	SSL_CTX *ctx = l->tls->ctx;
 
+	(void)before;
 	if (X509_check_ca(x509) == 0)
 		return tls_fail(l, l->files->ca, "is not a CA's certificate");
 	if (check_dates(l, l->files->ca, x509) != 0)
@@ -136,25 +164,8 @@ add_ca(const struct tls_loading *l, X509 *x509)
 static int
 load_ca(const struct tls_loading *l)
 {
-	const char *path = l->files->ca;
-	int count = 0, result = 0;
-	char *octets;
-	BIO *bio = open_pem(l, path, &octets);
-	X509 *x509;
-
-	if (bio == NULL)
-		return -1;
-	while (result == 0 &&
-	    (x509 = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
-		result = add_ca(l, x509);
-		X509_free(x509);
-		count++;
-	}
-	if (result == 0 && (!pem_ended() || count == 0))
-		result = tls_fail(l, path, "is not a PEM file of certificates");
-	BIO_free(bio);
-	free(octets);
-	return result;
+	return take_certificates(
+	    l, l->files->ca, take_ca, "is not a PEM file of certificates");
 }
 
 /* Is the CRL signed by the CA that it names, one of ours? */
@@ -249,29 +260,20 @@ use_leaf(const struct tls_loading *l, X509 *x509)
 
 /* The leaf comes first, then any intermediate CAs. */
 static int
+take_own(const struct tls_loading *l, X509 *x509, int before)
+{
+	if (before == 0)
+		return use_leaf(l, x509);
+	if (SSL_CTX_add1_chain_cert(l->tls->ctx, x509) != 1)
+		return tls_fail_libssl(l);
+	return 0;
+}
+
+static int
 load_cert(const struct tls_loading *l)
 {
-	const char *path = l->files->cert;
-	int count = 0, result = 0;
-	char *octets;
-	BIO *bio = open_pem(l, path, &octets);
-	X509 *x509;
-
-	if (bio == NULL)
-		return -1;
-	while (result == 0 &&
-	    (x509 = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
-		if (count++ == 0)
-			result = use_leaf(l, x509);
-		else if (SSL_CTX_add1_chain_cert(l->tls->ctx, x509) != 1)
-			result = tls_fail_libssl(l);
-		X509_free(x509);
-	}
-	if (result == 0 && (!pem_ended() || count == 0))
-		result = tls_fail(l, path, "is not a PEM certificate");
-	BIO_free(bio);
-	free(octets);
-	return result;
+	return take_certificates(
+	    l, l->files->cert, take_own, "is not a PEM certificate");
 }
 
 int

@@ -3,20 +3,64 @@
 #include <err.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
 #include "base/exitcode.h"
 #include "base/nearest.h"
+#include "base/version.h"
+#include "client/config.h"
+#include "client/output.h"
 
 #define LONGS_MAX 32
+#define COMMANDS_MAX 32
+
+/* ---- What -h and -V tell ---- */
+
+static void
+help_general(const struct options *o)
+{
+	const struct options_command *command;
+	size_t i;
+
+	if (o->command_at != NULL) {
+		printf("usage: %s [-v] [-c FILE] [--json] COMMAND [...]\n\n",
+		    o->program);
+		for (i = 0; (command = o->command_at(i)) != NULL; i++)
+			printf("  %-10s%s\n", command->name, command->summary);
+	}
+	printf("%s", o->help);
+}
+
+static void
+help_command(const struct options *o)
+{
+	printf("usage: %s %s%s%s\n\n%s", o->program, o->command->name,
+	    o->command->usage[0] != '\0' ? " " : "", o->command->usage,
+	    o->command->help);
+}
+
+int
+options_tell(const struct options *o, int option)
+{
+	if (option == 'V')
+		printf("%s %s\n", o->program, STRIFE_VERSION);
+	else if (o->command == NULL)
+		help_general(o);
+	else
+		help_command(o);
+	return output_end(EXIT_OK);
+}
+
+/* ---- What is wrong ---- */
 
 static int
 try_help(const struct options *o)
 {
 	fprintf(stderr, "try: %s%s%s -h\n", o->program,
 	    o->command != NULL ? " " : "",
-	    o->command != NULL ? o->command : "");
+	    o->command != NULL ? o->command->name : "");
 	return EXIT_USAGE;
 }
 
@@ -80,6 +124,37 @@ unknown(const struct options *o, const char *word, const struct option *longs)
 	return OPTIONS_BAD;
 }
 
+/* ---- What was given ---- */
+
+int
+options_command(struct options *o, int *argc, char ***argv)
+{
+	const char *names[COMMANDS_MAX];
+	const struct options_command *command;
+	const char *word;
+	size_t i;
+
+	if (optind == *argc) {
+		(void)options_usage(o, "which command?");
+		return -1;
+	}
+	word = (*argv)[optind];
+	for (i = 0; (command = o->command_at(i)) != NULL; i++) {
+		CHECK(i < COMMANDS_MAX);
+		names[i] = command->name;
+		if (strcmp(command->name, word) != 0)
+			continue;
+		o->command = command;
+		*argc -= optind;
+		*argv += optind;
+		optind = 0; /* begin afresh, with the command as argv[0] */
+		return (int)i;
+	}
+	options_suggest("unknown command", word, names, i);
+	(void)try_help(o);
+	return -1;
+}
+
 int
 options_next(struct options *o, int argc, char **argv, const char *shorts,
     const struct option *longs)
@@ -109,4 +184,26 @@ options_next(struct options *o, int argc, char **argv, const char *shorts,
 		}
 	}
 	return OPTIONS_END;
+}
+
+int
+options_configure(const struct options *o, struct client_config *config)
+{
+	struct yaml_error error;
+	char *path = client_config_find(o->config);
+
+	if (path == NULL)
+		err(EXIT_OSERR, "configuration");
+	if (client_config_read(config, path, &error) == -1) {
+		warnx("%s", error.text);
+		if (o->config == NULL)
+			warnx("another configuration is named with -c or "
+			      "$STRIFE_PAY_CONFIG");
+		free(path);
+		return EXIT_CONFIG;
+	}
+	if (o->verbose)
+		warnx("configuration: %s", path);
+	free(path);
+	return EXIT_OK;
 }

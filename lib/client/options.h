@@ -1,6 +1,7 @@
 /*
- * The options that every command of a client program has, and what is said of a
- * command line that is wrong: always with the nearest right word.
+ * The command line of a client program: which command it is, the options that
+ * every command has, what -h and -V tell, and what is said of a command line
+ * that is wrong: always with the nearest right word.
  */
 #ifndef STRIFE_CLIENT_OPTIONS_H
 #define STRIFE_CLIENT_OPTIONS_H
@@ -9,10 +10,21 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* What a program tells of one of its commands. */
+struct options_command {
+	const char *name;
+	const char *usage;   /* operands and options */
+	const char *summary; /* one line, for PROGRAM -h */
+	const char *help;    /* the rest of PROGRAM NAME -h */
+};
+
 struct options {
 	const char *program; /* "strife-queue" */
-	const char *command; /* NULL: not known yet */
-	const char *config;  /* -c */
+	/* Of each command, NULL behind the last; itself NULL: it has none. */
+	const struct options_command *(*command_at)(size_t index);
+	const char *help; /* what -h tells, or only what follows the commands */
+	const struct options_command *command; /* NULL: not known yet */
+	const char *config;                    /* -c */
 	bool json, verbose;
 };
 
@@ -38,6 +50,20 @@ enum { OPTIONS_JSON = 256, OPTIONS_FIRST };
  */
 int options_next(struct options *, int argc, char **argv, const char *shorts,
     const struct option *longs);
+/* Prints what its 'h' or 'V' asks for; returns the exit code. */
+int options_tell(const struct options *, int option);
+/*
+ * The command that the word behind the program's own options names: its index,
+ * having made it the first word of the command line, where getopt starts anew;
+ * or -1, which has been told.
+ */
+int options_command(struct options *, int *argc, char ***argv);
+/*
+ * Reads pay.yaml, which -c names, or where it is found: EXIT_OK, or EXIT_CONFIG
+ * having said why. Ends the program where memory is short.
+ */
+struct client_config;
+int options_configure(const struct options *, struct client_config *);
 /* Says what is wrong with the command line; returns EXIT_USAGE. */
 int options_usage(const struct options *, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/exitcode.h"
 #include "wire/money.h"
 
 __attribute__((format(printf, 2, 3))) static bool
@@ -109,4 +110,54 @@ order_request(const struct order *o, struct msg *m)
 		msg_set_str(m, KEY_memo, str_from(o->memo));
 	if (o->no_hold)
 		msg_set_u64(m, KEY_hold, 0);
+}
+
+bool
+order_option(struct order_given *given, int option)
+{
+	switch (option) {
+	case ORDER_FROM:
+		given->words.from = optarg;
+		return true;
+	case ORDER_TO:
+		given->words.to = optarg;
+		return true;
+	case ORDER_MEMO:
+		given->words.memo = optarg;
+		return true;
+	case ORDER_ID:
+		given->id = optarg;
+		return true;
+	case ORDER_KEY:
+		given->key = optarg;
+		return true;
+	case ORDER_NO_HOLD:
+		given->no_hold = true;
+		return true;
+	default:
+		return false;
+	}
+}
+
+int
+order_operands(const struct options *o, struct order_given *given, int argc,
+    char **argv, struct order *order)
+{
+	struct order_words *words = &given->words;
+	char problem[ORDER_PROBLEM_SIZE];
+
+	if (argc - optind != 2)
+		return options_usage(o, "needs AMOUNT and CURRENCY: 12.50 CZK");
+	words->amount = argv[optind];
+	words->currency = argv[optind + 1];
+	if (words->from == NULL || words->to == NULL)
+		return options_usage(o, "needs --from and --to");
+	if (given->id != NULL && given->key != NULL)
+		return options_usage(o, "either --id or --key");
+	if (words->memo == NULL)
+		words->memo = "";
+	if (!order_read(order, words, problem))
+		return options_usage(o, "%s", problem);
+	order->no_hold = given->no_hold;
+	return EXIT_OK;
 }

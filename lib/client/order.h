@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "client/options.h"
 #include "wire/account.h"
 #include "wire/msg.h"
 
@@ -33,5 +34,43 @@ bool order_read(struct order *, const struct order_words *,
 bool order_eq(const struct order *, const struct order *);
 /* Sets a request's fields, borrowing from the order. */
 void order_request(const struct order *, struct msg *);
+
+/* ---- One payment as a command line orders it ---- */
+
+enum {
+	ORDER_FROM = OPTIONS_FIRST,
+	ORDER_TO,
+	ORDER_MEMO,
+	ORDER_ID,
+	ORDER_KEY,
+	ORDER_NO_HOLD,
+	ORDER_OPTIONS_END, /* a command's own go on from here */
+};
+/* Its long options; OPTIONS_LONG are to follow. */
+#define ORDER_OPTIONS \
+	{"from", required_argument, NULL, ORDER_FROM}, \
+	    {"to", required_argument, NULL, ORDER_TO}, \
+	    {"memo", required_argument, NULL, ORDER_MEMO}, \
+	    {"id", required_argument, NULL, ORDER_ID}, \
+	    {"key", required_argument, NULL, ORDER_KEY}, \
+	{ \
+		"no-hold", no_argument, NULL, ORDER_NO_HOLD \
+	}
+
+/* Borrows from the command line. All 0: nothing was given yet. */
+struct order_given {
+	struct order_words words;
+	const char *id, *key; /* --id, --key: NULL, or one of them */
+	bool no_hold;
+};
+
+/* Takes what options_next returned; false where it is no option of these. */
+bool order_option(struct order_given *, int option);
+/*
+ * Takes the operands, when there is no option left, and checks it all: EXIT_OK
+ * and *order, or EXIT_USAGE, having said what is wrong.
+ */
+int order_operands(const struct options *, struct order_given *, int argc,
+    char **argv, struct order *order);
 
 #endif

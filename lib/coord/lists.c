@@ -38,7 +38,7 @@ waive(struct coord *c, const struct event *ev, struct actions *actions)
 	msg_init(m, MSG_REQUEST, VERB_GATEWAY_JOURNAL_WAIVE, "0");
 	msg_set_str(m, KEY_bank, name);
 	msg_set_str(m, KEY_who, ev->who);
-	/* Only what it is fenced for now: a later fault is another one. */
+	/* Just what it is fenced for: a later fault needs its own WAIVE. */
 	if (b->shown.seq == 0)
 		return;
 	msg_set_u64(m, KEY_gateway_seq, b->shown.seq);

@@ -31,6 +31,33 @@ prepare(struct harness *h, struct peer peer, uint32_t n, const char *branch)
 	CHECK(strncmp(reply, "OK", 2) == 0);
 }
 
+/* An operator decides what is prepared, in a turn that has not ended yet. */
+static struct peer
+decided_in_turn(struct harness *h, const char *outcome)
+{
+	struct ledger_conf conf = harness_conf();
+	struct peer gw;
+	char text[512];
+
+	harness_init(h, &conf);
+	harness_account(h, "ann", "CZK", 1000, 0);
+	harness_account(h, "ben", "CZK", 0, 0);
+	gw = harness_gateway(h, 1, "gw", 1);
+	prepare(h, gw, 1, "gw.1.1");
+	snprintf(text, sizeof(text), "t1 DECIDE id=%s outcome=%s why=late",
+	    uuid(1), outcome);
+	line_in_turn(h, TELLER, SIDE_TELLER, text);
+	return gw;
+}
+
+/* The last answer is for after the turn's newest record, not durable yet. */
+static bool
+waits(const struct harness *h)
+{
+	return last_sent(h)->after_seq == h->count &&
+	    last_sent(h)->durable_seq < h->count;
+}
+
 /*
  * An operator's abort and the gateway's COMMIT met in one turn. HEURISTIC left
  * before the abort was durable, a crash undid the abort, and the gateway had
@@ -39,27 +66,16 @@ prepare(struct harness *h, struct peer peer, uint32_t n, const char *branch)
 static void
 heuristic_waits(void)
 {
-	struct ledger_conf conf = harness_conf();
 	struct harness h;
-	struct peer gw;
+	struct peer gw = decided_in_turn(&h, "abort");
 	char text[512];
 
-	harness_init(&h, &conf);
-	harness_account(&h, "ann", "CZK", 1000, 0);
-	harness_account(&h, "ben", "CZK", 0, 0);
-	gw = harness_gateway(&h, 1, "gw", 1);
-	prepare(&h, gw, 1, "gw.1.1");
-	snprintf(text, sizeof(text), "t1 DECIDE id=%s outcome=abort why=late",
-	    uuid(1));
-	line_in_turn(&h, TELLER, SIDE_TELLER, text);
 	snprintf(text, sizeof(text),
 	    "c1 COMMIT id=%s branch=gw.1.1 seq=9 check=%032d", uuid(1), 7);
 	line_in_turn(&h, gw, SIDE_DOWN, text);
 	ok(strstr(last_sent(&h)->text, "code=HEURISTIC") != NULL,
 	    "COMMIT of what an operator aborted in the same turn: HEURISTIC");
-	ok(last_sent(&h)->after_seq == h.count &&
-		last_sent(&h)->durable_seq < h.count,
-	    "which waits until the abort is durable");
+	ok(waits(&h), "which waits until the abort is durable");
 	harness_free(&h);
 }
 
@@ -70,19 +86,10 @@ heuristic_waits(void)
 static void
 already_exists_waits(void)
 {
-	struct ledger_conf conf = harness_conf();
-	struct peer gw;
 	struct harness h;
+	struct peer gw = decided_in_turn(&h, "commit");
 	char text[512];
 
-	harness_init(&h, &conf);
-	harness_account(&h, "ann", "CZK", 1000, 0);
-	harness_account(&h, "ben", "CZK", 0, 0);
-	gw = harness_gateway(&h, 1, "gw", 1);
-	prepare(&h, gw, 1, "gw.1.1");
-	snprintf(text, sizeof(text), "t1 DECIDE id=%s outcome=commit why=late",
-	    uuid(1));
-	line_in_turn(&h, TELLER, SIDE_TELLER, text);
 	snprintf(text, sizeof(text),
 	    "p1 PREPARE id=%s branch=gw.1.2 from=ann to=ben amount=10 "
 	    "currency=CZK peer=ben@BankA",
@@ -90,9 +97,7 @@ already_exists_waits(void)
 	line_in_turn(&h, gw, SIDE_DOWN, text);
 	ok(strstr(last_sent(&h)->text, "code=ALREADY_EXISTS") != NULL,
 	    "PREPARE of what was committed in the same turn: ALREADY_EXISTS");
-	ok(last_sent(&h)->after_seq == h.count &&
-		last_sent(&h)->durable_seq < h.count,
-	    "which waits until the commit is durable");
+	ok(waits(&h), "which waits until the commit is durable");
 	harness_free(&h);
 }
 
