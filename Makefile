@@ -64,6 +64,11 @@ fuzz_rows_teller = teller/rows
 fuzz_in_memory = config_accounts config_bankd config_gatewayd config_pay \
        config_users yaml
 $(foreach f,$(fuzz_in_memory),$(eval fuzz_wrap_$(f) = file_read))
+fuzz_wrap_rows_teller = read
+fuzz_reused = coord coord_replay journal ledger ledger_replay recovery \
+	rows_pay rows_teller snapshots
+$(foreach f,$(fuzz_reused),$(eval fuzz_wrap_$(f) += malloc calloc realloc \
+	reallocarray free mapping_new mapping_free))
 
 # ---- Directories (GNU coding standards, 7.2.5) ----
 PREFIX = /usr/local

@@ -212,6 +212,7 @@ struct lines {
 	int fd;
 	off_t at; /* in the file, behind the window */
 	size_t start, len;
+	bool ended;         /* the window holds the rest of the file */
 	uint64_t count;     /* lines so far */
 	struct check check; /* of them */
 	struct line line;
@@ -250,7 +251,7 @@ next_text(struct lines *ls, struct str *text)
 	const char *lf;
 	ssize_t n;
 
-	if (ls->len - ls->start < LINE_MAX_LEN) {
+	if (!ls->ended && ls->len - ls->start < LINE_MAX_LEN) {
 		memmove(
 		    ls->window, ls->window + ls->start, ls->len - ls->start);
 		ls->len -= ls->start;
@@ -261,6 +262,7 @@ next_text(struct lines *ls, struct str *text)
 			return -1;
 		ls->at += n;
 		ls->len += (size_t)n;
+		ls->ended = ls->len < sizeof(ls->window);
 	}
 	if (ls->start == ls->len)
 		return 0;

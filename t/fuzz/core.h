@@ -12,6 +12,7 @@
 
 #include "base/hash.h"
 #include "fuzz.h"
+#include "reused.h"
 #include "wire/event.h"
 #include "wire/tag.h"
 
@@ -40,6 +41,7 @@ static void core_closed(struct peer);
 struct core_record {
 	struct str text; /* without LF */
 	struct check check;
+	bool is_parsed;
 };
 
 static struct {
@@ -100,6 +102,7 @@ core_keep(struct str text)
 	}
 	memcpy(shell.texts + shell.texts_len, text.at, text.len);
 	r->text = (struct str){shell.texts + shell.texts_len, text.len};
+	r->is_parsed = false;
 	shell.texts_len += text.len;
 	shell.count++;
 }
@@ -125,18 +128,24 @@ struct core_parsed {
 	struct record record;
 };
 
+/* A record as its text says it; it is read once. NULL: there is none. */
 static inline const struct record *
-core_load(struct core_parsed *p, uint32_t index)
+core_load(uint32_t index)
 {
+	static struct core_parsed kept[CORE_RECORDS_MAX];
+	struct core_parsed *p = &kept[index % CORE_RECORDS_MAX];
 	struct msg_problem problem;
 
 	if (index >= shell.count)
 		return NULL;
+	if (shell.records[index].is_parsed)
+		return &p->record;
 	CHECK(line_split(&p->line, shell.records[index].text) == LINE_OK);
 	CHECK(msg_request(&p->msg, &p->line, shell.kind->journal, &problem) ==
 	    LINE_OK);
 	p->record = (struct record){
 	    &p->msg, core_pos(index), shell.records[index].check};
+	shell.records[index].is_parsed = true;
 	return &p->record;
 }
 
@@ -171,8 +180,7 @@ core_send(const struct action *a)
 
 /* False, with *ev the next event, where the last action was AC_READ. */
 static inline bool
-core_carry(struct event *ev, struct actions *actions,
-    struct core_parsed *parsed, uint32_t depth)
+core_carry(struct event *ev, struct actions *actions, uint32_t depth)
 {
 	CHECK(actions->count <= ACTIONS_STEP_MAX);
 	for (uint32_t i = 0; i < actions->count; i++) {
@@ -188,7 +196,7 @@ core_carry(struct event *ev, struct actions *actions,
 		case AC_READ:
 			CHECK(i + 1 == actions->count);
 			ev->kind = EV_READ;
-			ev->record = core_load(parsed, core_at(a->pos));
+			ev->record = core_load(core_at(a->pos));
 			return false;
 		case AC_CLOSE:
 			fuzz_message(a->text);
@@ -210,7 +218,6 @@ static inline void
 core_step(struct event *first, uint32_t depth)
 {
 	static struct actions actions[CORE_DEPTH_MAX];
-	static struct core_parsed parsed[CORE_DEPTH_MAX];
 	struct event ev = *first;
 
 	CHECK(depth < CORE_DEPTH_MAX);
@@ -219,7 +226,7 @@ core_step(struct event *first, uint32_t depth)
 	do {
 		actions[depth].count = 0;
 		shell.kind->step(shell.core, &ev, &actions[depth]);
-	} while (!core_carry(&ev, &actions[depth], &parsed[depth], depth));
+	} while (!core_carry(&ev, &actions[depth], depth));
 }
 
 static inline void
@@ -246,14 +253,13 @@ core_flush(void)
 static inline void
 core_replay(void *core)
 {
-	static struct core_parsed parsed;
 	static struct actions actions;
 
 	for (uint32_t i = 0; i < shell.count; i++) {
 		struct event ev = {.kind = EV_RECORD,
 		    .mono_ns = shell.mono_ns,
 		    .wall_us = shell.wall_us,
-		    .record = core_load(&parsed, i)};
+		    .record = core_load(i)};
 
 		actions.count = 0;
 		shell.kind->step(core, &ev, &actions);

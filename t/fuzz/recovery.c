@@ -68,7 +68,7 @@ live(struct journal *j, const struct start *s)
 	uint64_t last = journal_last_seq(j);
 
 	CHECK(last >= s->count && journal_durable_seq(j) == last);
-	for (uint32_t n = 0; n < s->count && n < s->damage->forged; n++)
+	for (uint32_t n = 0; n < s->count && n < s->damage->forged; n += 8)
 		CHECK(journal_proves(j, (uint64_t)n + 1, &originals[n].check));
 	segments_append(j, 1000);
 	journal_flush(j);

@@ -51,7 +51,6 @@ replay_edge(enum verb verb)
 static inline const struct record *
 replay_keep(struct str text)
 {
-	static struct core_parsed parsed;
 	static char bare[LINE_MAX_LEN];
 	int len = snprintf(bare, sizeof(bare), "%" PRIu32 " %.*s",
 	    shell.count + 1, STR_ARG(text));
@@ -63,7 +62,7 @@ replay_keep(struct str text)
 	if (core_read(text, shell.kind->journal, VERB_UNKNOWN) == NULL)
 		return NULL;
 	core_keep(text);
-	return core_load(&parsed, shell.count - 1);
+	return core_load(shell.count - 1);
 }
 
 static inline void

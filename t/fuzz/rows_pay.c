@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "../../bin/pay/rows.h"
+#include "reused.h"
 #include "wire/money.h"
 
 static void

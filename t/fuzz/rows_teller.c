@@ -4,19 +4,29 @@
  */
 #include "told.h"
 
-#include <fcntl.h>
-
 #include "../../bin/teller/rows.h"
+#include "reused.h"
 #include "wire/money.h"
 
-static void
-on_standard_input(const uint8_t *octets, size_t len)
-{
-	int fd = open(fuzz_file(octets, len), O_RDONLY | O_CLOEXEC);
+/* What is left on standard input: the linker puts this in read's place. */
+static struct fuzz_input standard_input;
 
-	CHECK(fd > STDIN_FILENO);
-	CHECK(dup2(fd, STDIN_FILENO) == STDIN_FILENO);
-	close(fd);
+ssize_t __wrap_read(int fd, void *into, size_t size);
+
+ssize_t
+__wrap_read(int fd, void *into, size_t size)
+{
+	size_t len = standard_input.len / 2 + 1;
+
+	CHECK(fd == STDIN_FILENO);
+	if (len > size)
+		len = size;
+	if (len > standard_input.len)
+		len = standard_input.len;
+	memcpy(into, standard_input.at, len);
+	standard_input.at += len;
+	standard_input.len -= len;
+	return (ssize_t)len;
 }
 
 static void
@@ -44,7 +54,7 @@ LLVMFuzzerTestOneInput(const uint8_t *octets, size_t len)
 		: &row_layout_entry,
 	    .bank = STR("BankA")};
 
-	on_standard_input(in.at, in.len);
+	standard_input = in;
 	told = 0;
 	if (rows_read(&rows) == EXIT_OK) {
 		CHECK(told == 0);

@@ -22,6 +22,7 @@
 #include "journal/journal.h"
 #include "journal/reader.h"
 #include "journal/segment.h"
+#include "reused.h"
 
 #define SEGMENTS 2
 #define SEGMENT_SIZE 8192
