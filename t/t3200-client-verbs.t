@@ -333,6 +333,16 @@ def lockouts(place):
           "logins with bank= are counted, too")
     equal(login(peer, "bob").code, "OK", "and are another pair")
 
+    # What guesses no password locks out nobody who knows it.
+    def without(count):
+        return [peer.call("LOGIN", user="alice").code for _ in range(count)]
+
+    equal(without(4), ["BAD_CREDENTIALS"] * 3 + ["LOCKED_OUT"],
+          "logins without a password are counted, too")
+    equal(login(peer, "alice").code, "OK",
+          "and do not lock out one with the password")
+    equal(without(1), ["LOCKED_OUT"], "which does not reset them")
+
     # Guesses side by side are all asked before the first has failed.
     crowd = [gateway.client("c4") for _ in range(12)]
     tags = [one.ask("LOGIN", user="alice", password="wrong") for one in crowd]

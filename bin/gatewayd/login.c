@@ -13,6 +13,9 @@
 /* Pairs and certificates whose failures are remembered. */
 #define SUSPECTS_MAX 16384
 
+/* NAME or NAME@BANK, and a NUL. */
+#define WHOLE_SIZE (NAME_MAX_LEN + 1 + BANK_MAX_LEN + 1)
+
 /* A check under way: who is to be answered, and for whom it counts. */
 struct login {
 	TAILQ_ENTRY(login)
@@ -22,7 +25,8 @@ struct login {
 	uint32_t generation;
 	struct peer peer;
 	char tag[TAG_MAX_LEN + 1];
-	char user[NAME_MAX_LEN + 1 + BANK_MAX_LEN + 1]; /* NAME, NAME@BANK */
+	char user[WHOLE_SIZE];
+	char suspect[WHOLE_SIZE + 1]; /* for whom a failure counts */
 	char bank[BANK_MAX_LEN + 1];
 	char certificate[TLS_NAME_MAX + 1];
 };
@@ -124,7 +128,7 @@ static bool
 locked_meanwhile(struct login *l, struct session *s)
 {
 	struct logins *ls = l->logins;
-	uint32_t wait_s = lockout_wait_s(ls->lockout, str_from(l->user),
+	uint32_t wait_s = lockout_wait_s(ls->lockout, str_from(l->suspect),
 	    str_from(l->certificate), clock_mono_ns());
 
 	if (wait_s == 0)
@@ -141,7 +145,7 @@ ended(struct login *l, enum code code, const struct rights *rights)
 {
 	struct logins *ls = l->logins;
 	struct session *s = session_of(ls->gatewayd->sessions, l->peer);
-	struct str user = str_from(l->user);
+	struct str suspect = str_from(l->suspect);
 	struct str certificate = str_from(l->certificate);
 
 	if ((code == CODE_NONE || code == CODE_BAD_CREDENTIALS) &&
@@ -150,9 +154,10 @@ ended(struct login *l, enum code code, const struct rights *rights)
 		return;
 	}
 	if (code == CODE_NONE) {
-		lockout_good(ls->lockout, user, certificate);
+		lockout_good(ls->lockout, suspect, certificate);
 	} else if (code == CODE_BAD_CREDENTIALS) {
-		lockout_failed(ls->lockout, user, certificate, clock_mono_ns());
+		lockout_failed(
+		    ls->lockout, suspect, certificate, clock_mono_ns());
 		/* Whoever waits for the answer has a line of his own. */
 		if (s == NULL)
 			log_warn("login refused", LOG_C("user", l->user),
@@ -258,6 +263,20 @@ write_user(char *into, size_t size, const struct msg *m)
 	CHECK(len > 0 && (size_t)len < size);
 }
 
+/*
+ * A program whose token has expired tries its certificate again and again: that
+ * guesses nothing, and must not lock out the person who brings the password. So
+ * those without one are counted apart, under what is no user's name.
+ */
+static void
+write_suspect(char *into, size_t size, const char *user, const struct msg *m)
+{
+	int len =
+	    snprintf(into, size, "%s%s", msg_has(m, password) ? "" : " ", user);
+
+	CHECK(len > 0 && (size_t)len < size);
+}
+
 static struct login *
 take(struct logins *ls, struct session *s, const struct msg *m)
 {
@@ -273,6 +292,7 @@ take(struct logins *ls, struct session *s, const struct msg *m)
 	CHECK(str_copy(
 	    l->certificate, sizeof(l->certificate), str_from(s->certificate)));
 	write_user(l->user, sizeof(l->user), m);
+	write_suspect(l->suspect, sizeof(l->suspect), l->user, m);
 	l->bank[0] = '\0';
 	if (msg_has(m, bank))
 		CHECK(str_copy(l->bank, sizeof(l->bank), m->v[KEY_bank].str));
@@ -282,14 +302,15 @@ take(struct logins *ls, struct session *s, const struct msg *m)
 void
 login_start(struct logins *ls, struct session *s, const struct msg *m)
 {
-	char user[NAME_MAX_LEN + 1 + BANK_MAX_LEN + 1];
+	char user[WHOLE_SIZE], suspect[WHOLE_SIZE + 1];
 	struct checker *checker = ls->gatewayd->checker;
 	uint32_t wait_s;
 	struct login *l;
 	uint64_t cookie;
 
 	write_user(user, sizeof(user), m);
-	wait_s = lockout_wait_s(ls->lockout, str_from(user),
+	write_suspect(suspect, sizeof(suspect), user, m);
+	wait_s = lockout_wait_s(ls->lockout, str_from(suspect),
 	    str_from(s->certificate), clock_mono_ns());
 	if (wait_s > 0) {
 		answer_locked(s, m->tag, wait_s);
