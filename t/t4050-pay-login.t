@@ -122,6 +122,19 @@ gateway = given("LOGIN => " + GOOD % (2, "alice"))
 is_((p.pay("login").returncode, gateway.lines("LOGIN")),
     (0, ["LOGIN user=alice"]), "without a terminal: the certificate's token")
 gateway = given(password_file="password")
+for words in (("login",), ("login", "alice")):
+    r = p.pay(*words)
+    is_((r.returncode, gateway.lines("LOGIN")[-1:]),
+        (0, ["LOGIN user=alice password=secret"]),
+        "%s without a terminal: with the password file" % " ".join(words))
+for words in (("login", "bob"), ("login", "--bank", "BankA")):
+    r = p.pay(*words)
+    is_((r.returncode, gateway.lines("LOGIN")[-1:]), (77, ["LOGIN user=bob"]),
+        "%s: not with another's password" % " ".join(words))
+os.chmod(p.path("password"), 0o644)
+is_(p.pay("login").returncode, 78,
+    "a password file that others can read: exit 78")
+os.chmod(p.path("password"), 0o600)
 r = pay_fd("secret", "login")
 ok(r.returncode == 0 and "every command logs in by itself" in r.stderr,
    "a password file makes the token useless: it says so", r.stderr)

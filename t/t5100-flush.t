@@ -289,17 +289,38 @@ with open(os.path.join(spool("new"), ids[0]), "a", encoding="ascii") as file:
 os.chmod(os.path.join(spool("new"), ids[1]), 0o644)
 os.truncate(os.path.join(spool("new"), ids[2]), 20)
 r = p.queue("flush")
-is_((r.returncode, sent(gateway)), (0, ids[3:]),
-    "damaged, or readable by others: not sent, the rest is")
+is_((r.returncode, sent(gateway)), (75, ids[3:]),
+    "damaged, or readable by others: not sent, the rest is; exit 75")
 is_(names("hold"), sorted(one + ".bad" for one in ids[:3]), "set aside")
 is_(len(re.findall("set aside as", r.stderr)), 3, "with a message each")
 is_([row.split("\t")[:2] for row in
      sorted(p.queue("list").stdout.splitlines())],
     [[one + ".bad", "bad"] for one in ids[:3]], "list shows them")
+r = p.queue("flush")
+is_((r.returncode, r.stderr), (0, ""), "what was set aside does not count later")
+with open(os.open(os.path.join(spool("new"), ids[0]),
+                  os.O_WRONLY | os.O_CREAT, 0o600), "w",
+          encoding="ascii") as file:
+    file.write("garbage")
+entry()
+is_(p.queue("flush", "-i", ids[0]).returncode, 75,
+    "flush -i of one that is set aside: exit 75")
+is_(p.queue("flush").returncode, 0, "the rest is sent")
+ok(ids[0] + ".bad.1\tbad\t" in p.queue("list").stdout,
+   "list shows the whole name", p.queue("list").stdout)
 with open(os.path.join(spool("tmp"), ID % 0), "w", encoding="ascii") as file:
     file.write("1 PA")
 p.queue("flush")
 is_(names("tmp"), [], "what a crash left in tmp is removed")
+
+# ---- On a terminal ----
+entry(state="held")
+entry()
+code, shown, _ = p.terminal("list", program=QUEUE)
+ok(code == 0 and "\033[33mheld\033[0m" in shown, "a state has its colour",
+   repr(shown))
+ok("m\033[0m" not in shown, "nothing is coloured where there is no state",
+   repr(shown))
 
 # ---- One flusher at a time ----
 gateway = p.gateway()

@@ -183,6 +183,24 @@ login_print(const struct pay *pay)
 	return output_close(out);
 }
 
+/* Nobody can be asked: what every other command would use, where it fits. */
+static int
+take_password_file(const struct pay *pay, const struct login_words *w,
+    char password[PASSWORD_MAX_LEN + 1])
+{
+	struct yaml_error error;
+
+	if (pay->config.password_file == NULL || w->bank[0] != '\0' ||
+	    (w->user[0] != '\0' && strcmp(w->user, pay->config.user) != 0))
+		return EXIT_OK;
+	if (client_config_password(
+		&pay->config, password, PASSWORD_MAX_LEN + 1, &error) == -1) {
+		warnx("%s", error.text);
+		return EXIT_CONFIG;
+	}
+	return EXIT_OK;
+}
+
 int
 login_run(struct pay *pay, int argc, char **argv)
 {
@@ -197,6 +215,8 @@ login_run(struct pay *pay, int argc, char **argv)
 	options.interactive = w.password_fd == -1 && has_terminal();
 	if (result == EXIT_OK)
 		result = pay_start_with(pay, &options);
+	if (result == EXIT_OK && w.password_fd == -1 && !options.interactive)
+		result = take_password_file(pay, &w, password);
 	if (result != EXIT_OK)
 		goto out;
 	login_use_password(client_login(pay->client),

@@ -432,6 +432,8 @@ flush(const struct flush_options *options, struct flush_result *result)
 {
 	struct flushing f = {
 	    .options = *options, .queue = options->queue, .result = result};
+	const struct spool *spool = options->queue->spool;
+	uint32_t aside_before = spool_aside_count(spool);
 	struct entry *first;
 
 	*result = (struct flush_result){.exit = EXIT_OK};
@@ -450,6 +452,7 @@ flush(const struct flush_options *options, struct flush_result *result)
 			result->exit = queue_broken(f.queue);
 		count_up(&f);
 	}
+	result->refused += spool_aside_count(spool) - aside_before;
 	free(f.chosen);
 	entries_free(&f.entries);
 }

@@ -26,7 +26,7 @@ struct flush_options {
 
 struct flush_result {
 	int exit; /* EXIT_OK, or why it could not be done at all */
-	/* How many of those that were in `new`: */
+	/* How many of those that were in `new`; set aside is refused too: */
 	uint32_t paid, declined, refused, remain;
 	bool connected;   /* to some gateway */
 	bool unreachable; /* some gateway was not to be had, or was lost */

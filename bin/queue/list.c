@@ -1,5 +1,7 @@
 /* strife-queue list, results, hold and release. */
+#include <bsd/string.h>
 #include <err.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -76,14 +78,22 @@ print_waiting(struct output *out, const struct entry *entry)
 	output_row(out);
 }
 
+/* The whole name: whoever looks into it needs it. */
 static void
 print_bad(void *ctx, const char *name)
 {
 	struct output *out = ctx;
-	char shown[TSV_SHOWN_SIZE];
+	char whole[4 * NAME_MAX + 1] = "", part[TSV_SHOWN_SIZE];
+	struct str left = str_from(name);
 	int i;
 
-	output_text(out, str_from(tsv_shown(str_from(name), shown)));
+	CHECK(left.len <= NAME_MAX);
+	while (left.len > 0) {
+		(void)strlcat(whole, tsv_shown(left, part), sizeof(whole));
+		i = left.len < TSV_SHOWN_MAX ? (int)left.len : TSV_SHOWN_MAX;
+		left = (struct str){left.at + i, left.len - (uint32_t)i};
+	}
+	output_text(out, str_from(whole));
 	output_text(out, STR("bad"));
 	for (i = 2; i < LIST_COLUMNS; i++)
 		output_text(out, STR_NONE);

@@ -61,6 +61,7 @@ static const struct {
     {"fenced", "\033[31m"},
     {"open", ""},
     {"closed", ""},
+    {"", ""},
 };
 
 static const char *
@@ -89,6 +90,7 @@ table_cell(
 	uint32_t width = text_width(text), room = o->widths[column];
 	bool last = column + 1 == o->options.count;
 	bool right = kind == COLUMN_MONEY || kind == COLUMN_NUMBER;
+	const char *paint = state_colour(text);
 
 	if (o->empty[column])
 		return;
@@ -96,10 +98,10 @@ table_cell(
 		pad(2);
 	if (right && width < room)
 		pad(room - width);
-	if (colour && kind == COLUMN_STATE && o->colour)
-		printf("%s%.*s\033[0m", state_colour(text), STR_ARG(text));
-	else
-		printf("%.*s", STR_ARG(text));
+	if (!colour || kind != COLUMN_STATE || !o->colour)
+		paint = "";
+	printf("%s%.*s%s", paint, STR_ARG(text),
+	    paint[0] != '\0' ? "\033[0m" : "");
 	if (!right && !last && width < room)
 		pad(room - width);
 }

@@ -99,6 +99,12 @@ spool_each(
 	return each.failed ? -1 : 0;
 }
 
+uint32_t
+spool_aside_count(const struct spool *s)
+{
+	return s->aside_count;
+}
+
 struct each_bad {
 	void (*visit)(void *ctx, const char *name);
 	void *ctx;

@@ -99,6 +99,8 @@ int spool_flush(struct spool *);
  */
 typedef bool spool_visit(void *ctx, const struct spool_entry *);
 int spool_each(struct spool *, enum spool_place, spool_visit *, void *ctx);
+/* How much was set aside, or should have been, since spool_open. */
+uint32_t spool_aside_count(const struct spool *);
 /* The names of what was set aside. */
 int spool_each_bad(
     struct spool *, void (*visit)(void *ctx, const char *name), void *ctx);

@@ -243,12 +243,15 @@ set_aside(
 	int error = errno;
 
 	(void)tsv_shown(str_from(name), shown);
-	if (rename_aside(s, place, name, suffix) != NULL)
+	if (rename_aside(s, place, name, suffix) != NULL) {
+		s->aside_count++;
 		warnx("spool: %s/%s: %s; set aside as hold/%s%s",
 		    place_texts[place], shown, why, shown, suffix);
-	else if (errno != ENOENT)
+	} else if (errno != ENOENT) {
+		s->aside_count++;
 		warn("spool: %s/%s: %s; it cannot be set aside",
 		    place_texts[place], shown, why);
+	}
 	errno = error;
 }
 

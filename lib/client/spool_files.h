@@ -14,7 +14,8 @@ struct spool {
 	bool dirty[SPOOL_PLACES];            /* to be flushed */
 	int lock;                            /* the file of that name */
 	uint32_t lock_depth;
-	int flusher; /* the file of that name when locked, else -1 */
+	int flusher;          /* the file of that name when locked, else -1 */
+	uint32_t aside_count; /* what was no entry, since it was opened */
 };
 
 /* 0, or -1. Nests. */
