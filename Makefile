@@ -15,7 +15,8 @@ lib_base = address buffer check clock conn conn_dial conn_io conn_step \
        tls_load utf8 yaml yaml_fail yaml_rows
 lib_wire = account id id_index id_make jti line money msg number octet \
        outbox reader tag time value verbs
-lib_journal = beside index journal open reader resume segment snapshot taker
+lib_journal = beside index journal open reader resume segment snapshot taker \
+       witness
 lib_ledger = accounts apply branches decide dump emit gateways ledger lookup \
        notes query snapshot teller
 lib_coord = attempts coord dump explain heuristics links lists notes payments \

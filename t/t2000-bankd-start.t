@@ -337,9 +337,51 @@ def corrupt(place):
     equal(run.status, 78, "another bank's journal: exit 78")
 
 
+def torn(place):
+    """What is cut off is kept beside, with the mode of a journal's files."""
+    bank = Bank(place, name="Torn", accounts=ALICE)
+    bank.start()
+    bank.stop()
+    path = os.path.join(bank.journal, "00000001.journal")
+    with open(path, "r+b") as f:
+        f.seek(len(f.read().rstrip(b"\0")))
+        f.write(b"7 SET time=2026")
+    bank.start()
+    bank.stop()
+    copies = [n for n in os.listdir(bank.journal) if ".torn-" in n]
+    equal(len(copies), 1, "a torn tail is kept beside the segment")
+    equal({os.stat(os.path.join(bank.journal, n)).st_mode & 0o777
+           for n in os.listdir(bank.journal)}, {0o640},
+          "all files of a journal are mode 0640")
+
+
+def strange_files(place):
+    """What looks like a part of a journal, and is none."""
+    bank = Bank(place, name="Strange", accounts=ALICE)
+    bank.start()
+    bank.stop()
+    for name in ("00000000.journal", "1.journal", "000000009.journal",
+                 "00000009.journal~", "README"):
+        with open(os.path.join(bank.journal, name), "w") as f:
+            f.write("strange\n")
+    equal(place.run("strife-journal", "verify", bank.journal).status, 0,
+          "strange files are no part of a journal")
+    bank.start()
+    equal(bank.stop(), 0, "a bank starts beside them")
+    other = place.write("precious", "precious\n", 0o600)
+    lock = os.path.join(bank.journal, "lock")
+    os.unlink(lock)
+    os.symlink(other, lock)
+    run = place.run("strife-bankd", "-c", bank.config)
+    equal(run.status, 78, "a lock that is a symbolic link: exit 78")
+    like(run.stderr(), "lock: Too many levels of symbolic links", "named")
+    equal((place.read("precious"), os.stat(other).st_mode & 0o777),
+          (b"precious\n", 0o600), "and the file behind it is left alone")
+
+
 for test in (options, bad_configuration, bad_files, bad_accounts, check_only,
              sample, good_start, many_accounts, half_loaded, changed_accounts,
-             corrupt):
+             corrupt, torn, strange_files):
     with strife.Place() as place:
         strife.note(test.__name__)
         test(place)

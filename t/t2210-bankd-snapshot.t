@@ -86,9 +86,15 @@ def book(bank):
         return sorted(r.text.partition(" ")[2] for r in rows)
 
 
-def verify(place, bank, status=0):
+def verify(place, bank, status=0, says=()):
+    """It exits so, and says that of the files beside the segments."""
     run = place.run("strife-journal", "verify", bank.journal)
-    return run.wait() == status
+    said = re.findall(r"[0-9]+\.(?:snapshot|index): .*", run.stderr())
+    good = run.wait() == status and len(said) == len(says) and all(
+        re.fullmatch(pattern, text) for pattern, text in zip(says, said))
+    if not good:
+        strife.note("verify %d: %s" % (run.status, run.stderr()))
+    return good
 
 
 def filled(place, segments=1, **settings):
@@ -179,6 +185,9 @@ def unread(place):
             ("of another journal", lambda n: shutil.copy(
                 other, path(bank, n)))):
         harm("00000001.index")
+        ok(verify(place, bank, 0, [] if what == "missing" else [
+            "00000001.index: it is damaged, or of another segment: it is made "
+            "again when it is needed"]), "verify tells of one that is " + what)
         bank.start()
         equal((replayed(bank)[0], book(bank)), (seq, before),
               "an index that is %s is made again" % what)
@@ -199,6 +208,9 @@ def damaged(place):
     before, last = book(bank), len(bank.records())
     bank.stop()
     flip(bank, "%016d.snapshot" % newer, 300)
+    ok(verify(place, bank, 0, ["%016d.snapshot: line [0-9]+: .*: starts pass "
+                               "over it" % newer]),
+       "strife-journal verify tells of a damaged snapshot, and exits 0")
     bank.start()
     ok(bank.daemon.wait_for(r"level=warn .*a snapshot is passed over.*"
                             r"%016d\.snapshot" % newer),
@@ -219,6 +231,10 @@ def damaged(place):
     theirs = int(snapshot(other)["seq"])
     other.stop()
     shutil.copy(path(other, "%016d.snapshot" % theirs), bank.journal)
+    ok(verify(place, bank, 0, [
+        "%016d.snapshot: .*" % newer, "%016d.snapshot: .*" % older,
+        "%016d.snapshot: it is another journal's: starts pass over it" %
+        theirs]), "and of another journal's")
     bank.start()
     ok(bank.daemon.wait_for(r"passed over.*another journal"),
        "nor is another journal's used")
@@ -234,6 +250,16 @@ def damaged(place):
     bank.stop()
 
 
+def contents(bank):
+    """Of all files of the journal but the lock."""
+    found = {}
+    for name in os.listdir(bank.journal):
+        if name != "lock":
+            with open(path(bank, name), "rb") as f:
+                found[name] = f.read()
+    return found
+
+
 def journal_lost(place):
     bank = Bank(place, accounts=ACCOUNTS)
     bank.start()
@@ -246,12 +272,35 @@ def journal_lost(place):
     seq = int(snapshot(bank)["seq"])
     bank.stop()
     shutil.copy(os.path.join(copy, "00000001.journal"), bank.journal)
+    ok(verify(place, bank, 65, ["%016d.snapshot: it was taken when record %d "
+                                "was durable, and the journal ends before it"
+                                % (seq, seq)]),
+       "strife-journal verify sees what a snapshot proves")
     daemon = bank.start(ready=False)
     equal(daemon.wait(), 65, "a journal without a snapshot's record: exit 65")
     like(daemon.stderr(), r"%016d\.snapshot: it was taken when record %d was "
          r"durable, and the journal ends before it" % (seq, seq),
          "and says what proves it")
-    os.unlink(path(bank, "%016d.snapshot" % seq))
+    for name in files(bank, ".journal"):
+        with open(path(bank, name), "r+b") as f:
+            f.write(bytes(os.fstat(f.fileno()).st_size))
+    before = contents(bank)
+    daemon = bank.start(ready=False)
+    equal(daemon.wait(), 65, "nor does an empty journal begin beside one")
+    like(daemon.stderr(), r"%016d\.snapshot: .* and the journal is empty" % seq,
+         "and what proves it is said")
+    equal(contents(bank), before, "nothing was changed")
+    ok(verify(place, bank, 65, ["%016d.snapshot: it was taken when record %d "
+                                "was durable, and the journal is empty" %
+                                (seq, seq)]), "verify sees it too")
+    for name in files(bank, ".journal"):
+        os.unlink(path(bank, name))
+    daemon = bank.start(ready=False)
+    equal(daemon.wait(), 65, "nor one without any segment")
+    equal(files(bank, ".journal"), [], "and none is made")
+    for name in files(bank, ".snapshot"):
+        os.unlink(path(bank, name))
+    shutil.copy(os.path.join(copy, "00000001.journal"), bank.journal)
     bank.start()
     ok(True, "an older copy starts without it")
     bank.stop()

@@ -11,6 +11,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "lib"))
 import strife
 from gatewaytest import FakeBank, Gatewayd, PASSWORD, payment, token_key, user
+from journalwriter import GatewayJournal, Payment
 from strife import equal, like, ok
 
 
@@ -231,6 +232,14 @@ def corrupt(place):
     like(run.stderr(), r"00000001\.journal", "the file is named")
     with open(path, "rb") as f:
         ok(f.read() != octets, "and nothing was repaired behind our back")
+
+    gateway = Gatewayd(place, node="gw4")
+    journal = GatewayJournal(gateway.journal, "gw4")
+    journal.abort(Payment(journal), "CANCELLED", again="1:0")
+    run = place.run("strife-gatewayd", "-c", gateway.config)
+    equal(run.status, 65, "a record of the same id is not there: exit 65")
+    like(run.stderr(), "record 3 of the journal contradicts an earlier one",
+         "and named")
 
     gateway = Gatewayd(place, node="gw2")
     gateway.start()

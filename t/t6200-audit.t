@@ -888,6 +888,126 @@ def settled_by_another_record(w):
 
 
 @case
+def settled_by_nothing(w):
+    one = w.prepared()
+    w.a.decide(one, "commit")
+    w.a.post(one)
+    w.a.settle(one, "commit")
+    return "SETTLED as committed, by no decision", w.a, \
+        "it is settled by no decision"
+
+
+@case
+def settled_by_another_decision(w):
+    one = w.prepared()
+    w.a.decide(one, "commit")
+    w.a.post(one)
+    w.g.abort(one)
+    one.decided = w.paid().decided
+    w.a.settle(one, "commit")
+    return "SETTLED by another payment's decision", w.a, \
+        "it is settled as committed, and gw1 did not commit it"
+
+
+@case
+def settled_as_aborted(w):
+    one = w.prepared()
+    w.a.decide(one, "commit")
+    w.a.post(one)
+    w.g.commit(one)
+    w.b.post(one)
+    one.decided = None
+    w.a.settle(one, "abort")
+    return "SETTLED as aborted, and it was committed", w.a, \
+        "it is settled as aborted, and gw1 committed it"
+
+
+@case
+def decided_twice(w):
+    one = w.prepared()
+    w.a.decide(one, "commit")
+    w.a.decide(one, "abort")
+    return "DECIDED twice", w.a, "an operator decides on it twice"
+
+
+def overruled(name, received, source="alice@BankA", target="bob@BankB"):
+    """An operator commits, and the gateway received another payment."""
+    def run(w):
+        one = w.payment(source, target)
+        w.g.received(one, **received)
+        bank = w.banks(one)[0]
+        bank.prepare(one)
+        w.g.abort(one)
+        bank.decide(one, "commit")
+        bank.post(one)
+        return "an operator commits " + name, bank, \
+            "it is another payment than gw1 received"
+    case(run)
+
+
+overruled("another amount", dict(amount=999))
+overruled("for another payer", {"from": "carol@BankA"})
+overruled("to another payee", dict(to="dan@BankB"))
+overruled("with another memo", dict(memo="not this"))
+overruled("within the bank", dict(to="bob@BankB"), target="carol@BankA")
+overruled("at a bank that has no part in it", {"from": "bob@BankB",
+                                               "to": "dan@BankB"},
+          target="carol@BankA")
+
+
+@case
+def overruled_at_both(w):
+    """Two operators agree, on an amount that nobody asked for."""
+    one = w.payment(amount=900)
+    w.g.received(one, amount=9)
+    for bank in w.banks(one):
+        bank.prepare(one)
+    w.g.abort(one)
+    for bank in w.banks(one):
+        bank.decide(one, "commit")
+        bank.post(one)
+    return "operators of both banks commit another amount", w.a, \
+        r"received \(0.09 CZK from alice@BankA to bob@BankB\)", \
+        dict(seq=w.a.seq, id=one.id)
+
+
+@case
+def moved_elsewhere(w):
+    """By a gateway whose journal is missing, so only the banks can tell."""
+    one = w.paid("alice@BankA", "carol@BankA", 50)
+    other = GatewayJournal(w.path("gw9"), "gw9", banks=(w.a, w.b))
+    again = Payment(other, "dan@BankB", "bob@BankB", 1, id=one.id)
+    w.b.prepare(again)
+    again.decided = (9, "ab" * 16)
+    w.b.post(again)
+    return "an id that moves money within two banks", w.b, \
+        "it moves money twice: BankA committed it as another payment", \
+        dict(id=one.id)
+
+
+@case
+def moved_in_two_journals(w):
+    """A lost journal of a bank, and the one that took its place."""
+    one = w.payment("alice@BankA", "carol@BankA", 50)
+    old = BankJournal(w.path("old"), "BankA", {"alice": 10000, "carol": 0})
+    for bank in (w.a, old):
+        bank.prepare(one)
+        bank.decide(one, "commit")
+        bank.post(one)
+    return "an id that moves money in two journals of a bank", old, \
+        "it moves money twice: BankA committed it", \
+        dict(id=one.id, dirs=w.dirs() + [old.dir])
+
+
+@case
+def deviates_elsewhere(w):
+    one = w.aborted()
+    w.g.heuristic(one, "BankC", "committed")
+    return "HEURISTIC of a bank that has no part", w.g, \
+        "BankC is said to deviate, and has no part in it"
+
+
+@case
 def decided_ended(w):
     w.a.decide(w.posted(), "abort")
     return "DECIDED after the end", w.a, "on a branch that has ended"

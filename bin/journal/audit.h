@@ -149,7 +149,8 @@ struct payment {
 	} key;
 	enum payment_state state;
 	bool has_payload, ended;
-	uint64_t epoch; /* of its newest RECEIVED */
+	uint64_t since; /* epoch of its first RECEIVED */
+	uint64_t epoch; /* of its newest */
 	struct payload payload;
 	uint32_t user, bank; /* names; bank: it is held for */
 	enum code reason;
@@ -393,6 +394,8 @@ void cross_committed(struct audit *, uint32_t branch, const struct record *);
 /* GATEWAY, SETTLED: a bank tells of a gateway's decision; and of its epoch. */
 void cross_told(
     struct audit *, uint32_t source, uint32_t node, const struct record *);
+void cross_settled(
+    struct audit *, uint32_t branch, uint32_t node, const struct record *);
 void cross_epoch(
     struct audit *, uint32_t source, uint32_t node, const struct record *);
 /* Every record of a bank: is it one that a gateway told of? */

@@ -335,6 +335,8 @@ on_decided(struct audit *a, uint32_t source, const struct record *record)
 		    "an operator decides on a branch that has ended");
 		return;
 	}
+	if (b->state == BRANCH_PREPARED && b->decided != OUTCOME_NONE)
+		fault(a, &at, id, "an operator decides on it twice");
 	if (b->state == BRANCH_PREPARED)
 		b->decided = commit ? OUTCOME_COMMIT : OUTCOME_ABORT;
 	d = array_add((void **)&a->decisions, &a->decision_count,
@@ -369,8 +371,7 @@ on_settled(struct audit *a, uint32_t source, const struct record *record)
 				 "committed it");
 	b->settled = true;
 	(void)node_need(a, source, m->v[KEY_branch].branch.node, &node);
-	if (msg_has(m, gateway_seq) && msg_has(m, gateway_check))
-		cross_told(a, source, node, record);
+	cross_settled(a, number, node, record);
 }
 
 /* ---- The bank and its gateways ---- */

@@ -75,6 +75,34 @@ loss_words(const struct source *gateway)
 	    : "";
 }
 
+static void
+other_payment(struct audit *a, const struct payment *p,
+    const struct branch_at *b, const char *did)
+{
+	const struct payload *l = &p->payload;
+
+	fault(a, &b->where, &p->key.id,
+	    "it is another payment than %s %s (%s from %s@%s to %s@%s)",
+	    name_text(a, a->sources[p->key.gateway].name), did,
+	    money_words(l->amount, l->currency).text, name_text(a, l->from),
+	    name_text(a, l->from_bank), name_text(a, l->to),
+	    name_text(a, l->to_bank));
+}
+
+/*
+ * An operator decides what becomes of a payment, not what it is. One that the
+ * gateway received in a later epoch only may have been sent anew: what became
+ * of it before was lost there, and is lost for good.
+ */
+static void
+check_overruled(
+    struct audit *a, const struct payment *p, const struct branch_at *b)
+{
+	if (p != NULL && p->has_payload && p->since <= b->key.epoch &&
+	    !a->sources[p->key.gateway].restored && !same_payment(a, p, b))
+		other_payment(a, p, b, "received");
+}
+
 /* Money moved for what the gateway did not decide to commit. */
 static void
 committed_alone(struct audit *a, uint32_t g, const struct payment *p,
@@ -83,8 +111,12 @@ committed_alone(struct audit *a, uint32_t g, const struct payment *p,
 	struct open_row row = row_of_record(a, b->key.source, record);
 	char what[48];
 
-	if (b->decided == OUTCOME_COMMIT || b->late || b->gateway_seq == 0)
-		return; /* an operator's, or told already */
+	if (b->decided == OUTCOME_COMMIT || b->late) {
+		check_overruled(a, p, b);
+		return;
+	}
+	if (b->gateway_seq == 0)
+		return; /* told already */
 	(void)snprintf(what, sizeof(what), "record %llu",
 	    (unsigned long long)b->gateway_seq);
 	if (b->gateway_seq > a->sources[g].last)
@@ -165,15 +197,7 @@ cross_committed(struct audit *a, uint32_t branch, const struct record *record)
 	if (same_payment(a, p, b))
 		a->proven[PROVEN_COMMITS]++;
 	else
-		fault(a, &b->where, &p->key.id,
-		    "it is another payment than %s committed (%s from %s@%s to "
-		    "%s@%s)",
-		    name_text(a, a->sources[g].name),
-		    money_words(p->payload.amount, p->payload.currency).text,
-		    name_text(a, p->payload.from),
-		    name_text(a, p->payload.from_bank),
-		    name_text(a, p->payload.to),
-		    name_text(a, p->payload.to_bank));
+		other_payment(a, p, b, "committed");
 	check_decision(a, p, b, record);
 	check_acknowledgement(a, p, leg, b, record);
 }
@@ -230,6 +254,36 @@ cross_told(struct audit *a, uint32_t source, uint32_t node,
 		    "record %llu is no COMMIT, or has another check%s",
 		    name_text(a, n->key.name), (unsigned long long)seq,
 		    loss_words(&a->sources[n->gateway]));
+}
+
+/* SETTLED: its gateway has on record what an operator committed, or not. */
+void
+cross_settled(struct audit *a, uint32_t branch, uint32_t node,
+    const struct record *record)
+{
+	const struct msg *m = record->msg;
+	const struct branch_at *b = branch_at(a, branch);
+	struct where at = where_of(b->key.source, record);
+	uint32_t g = branch_gateway(a, b);
+	bool commit = str_is(m->v[KEY_outcome].str, "commit");
+	const struct leg *leg;
+	bool told = msg_has(m, gateway_seq) && msg_has(m, gateway_check);
+
+	if (commit != told ||
+	    (!commit && !str_is(m->v[KEY_outcome].str, "abort")))
+		fault(a, &at, branch_id(a, b),
+		    "it is settled by no decision, or by none that is named");
+	else if (commit)
+		cross_told(a, b->key.source, node, record);
+	if (g == NONE || audit_is_over(a))
+		return;
+	leg = branch_leg(a, payment_find(a, g, branch_id(a, b)), b);
+	if (commit == (leg != NULL) ||
+	    (told && m->v[KEY_gateway_seq].u64 > a->sources[g].last))
+		return;
+	fault(a, &at, branch_id(a, b), "it is settled as %s, and %s %s it",
+	    commit ? "committed" : "aborted", name_text(a, a->sources[g].name),
+	    commit ? "did not commit" : "committed");
 }
 
 void

@@ -213,6 +213,8 @@ on_received(struct audit *a, uint32_t source, const struct record *record)
 	    binding_of(a, source, payload.to_bank) == NULL)
 		fault(a, &at, id,
 		    "it is received for a bank that never registered");
+	if (!p->has_payload)
+		p->since = a->sources[source].epoch;
 	p->payload = payload;
 	p->has_payload = true;
 	p->user = user;
@@ -436,7 +438,12 @@ on_heuristic(struct audit *a, uint32_t source, const struct record *record)
 	d->bank = bank;
 	d->outcome = committed ? OUTCOME_COMMIT : OUTCOME_ABORT;
 	d->where = where_of(source, record);
-	if (p->state == PAYMENT_COMMITTED && leg != NULL && !committed)
+	if (p->has_payload && bank != p->payload.from_bank &&
+	    bank != p->payload.to_bank)
+		fault(a, &d->where, id,
+		    "%s is said to deviate, and has no part in it",
+		    name_text(a, bank));
+	else if (p->state == PAYMENT_COMMITTED && leg != NULL && !committed)
 		leg->overruled = true;
 	else if (p->state == PAYMENT_COMMITTED)
 		fault(a, &d->where, id,

@@ -93,6 +93,44 @@ counterpart(const struct audit *a, uint32_t bank, const struct id *id)
 	return NULL;
 }
 
+/* Does it go out to that bank, or come in from there? */
+static bool
+goes_to(const struct audit *a, const struct branch_at *b, uint32_t bank)
+{
+	return account_at(a, b->to)->clearing == bank;
+}
+
+static bool
+comes_from(const struct audit *a, const struct branch_at *b, uint32_t bank)
+{
+	return account_at(a, b->from)->clearing == bank;
+}
+
+/* Only the two sides of one payment have an id at two banks. */
+static void
+check_once(struct audit *a, const struct branch_at *b)
+{
+	uint32_t bank = a->sources[b->key.source].name;
+
+	/* Journals before b's own, so that each pair is looked at once. */
+	for (uint32_t i = 0; i < b->key.source; i++) {
+		const struct entry *e = entry_find(a, i, branch_id(a, b));
+		uint32_t before = a->sources[i].name;
+		const struct branch_at *other;
+
+		if (e == NULL || e->committed == NONE)
+			continue;
+		other = branch_at(a, e->committed);
+		if ((goes_to(a, b, before) && comes_from(a, other, bank)) ||
+		    (comes_from(a, b, before) && goes_to(a, other, bank)))
+			continue;
+		fault(a, &b->where, branch_id(a, b),
+		    "it moves money twice: %s committed it as another "
+		    "payment, by record %llu",
+		    name_text(a, before), (unsigned long long)other->where.seq);
+	}
+}
+
 /* The payer's and the payee's side of one payment. */
 static void
 check_sides(struct audit *a, const struct branch_at *payer,
@@ -142,7 +180,8 @@ side_end(struct audit *a, const struct branch_at *b)
 	const struct branch_at *other;
 	struct open_row row;
 
-	if (clearing->clearing == NONE)
+	check_once(a, b);
+	if (clearing->clearing == NONE || audit_is_over(a))
 		return;
 	other = counterpart(a, clearing->clearing, branch_id(a, b));
 	if (other != NULL) {

@@ -8,6 +8,7 @@
 #include "base/exitcode.h"
 #include "base/hex.h"
 #include "journal.h"
+#include "journal/witness.h"
 #include "wire/id.h"
 #include "wire/msg.h"
 
@@ -22,6 +23,8 @@ struct found {
 	char journal[ID_TEXT_LEN + 1];
 	char records[24], first[24], last[24], check[33];
 	const char *status;
+	struct witness *witness;
+	bool no_memory;
 	uint64_t count, first_seq, last_seq;
 };
 
@@ -40,6 +43,8 @@ take_record(void *ctx, const struct record *record, struct str text)
 		id_text(&m->v[KEY_journal].id, f->journal);
 	}
 	f->last_seq = record->pos.seq;
+	if (f->witness != NULL && !witness_record(f->witness, record))
+		f->no_memory = true;
 	hex_write(f->check, record->check.octets, 16);
 }
 
@@ -49,6 +54,30 @@ number(char into[24], uint64_t n)
 	(void)snprintf(into, 24, "%" PRIu64, n);
 }
 
+static void
+say(const char *text)
+{
+	complain("%s", text);
+}
+
+/* The segments, and what stands beside them; the first damage ends it. */
+static int
+read_all(struct found *f, enum reader_status *status)
+{
+	int code;
+
+	f->witness = witness_open(f->dir, say);
+	code = walk(f->dir, take_record, f, status);
+	if (f->no_memory) {
+		complain("out of memory");
+		code = EXIT_OSERR;
+	}
+	if (code == EXIT_OK && f->witness != NULL && !witness_end(f->witness))
+		code = EXIT_DATA;
+	witness_free(f->witness);
+	return code;
+}
+
 static int
 verify_dir(struct found *f, const char *dir)
 {
@@ -56,7 +85,7 @@ verify_dir(struct found *f, const char *dir)
 	int code;
 
 	f->dir = dir;
-	code = walk(dir, take_record, f, &status);
+	code = read_all(f, &status);
 	number(f->records, f->count);
 	number(f->first, f->first_seq);
 	number(f->last, f->last_seq);

@@ -67,6 +67,17 @@ entry_of(struct coord *c, const struct msg *m, uint64_t *entry)
 	return true;
 }
 
+/* No room for it, or none for its id where it says that one is. */
+static void
+refuse_entry(const struct event *ev, const struct payment *p,
+    struct actions *actions, const char *misfit)
+{
+	if (p != NULL && msg_has(ev->record->msg, again))
+		records_refuse(ev, actions, "contradicts an earlier one");
+	else
+		records_misfit(ev, actions, misfit);
+}
+
 static void
 apply_received(struct coord *c, const struct event *ev, struct actions *actions)
 {
@@ -81,7 +92,7 @@ apply_received(struct coord *c, const struct event *ev, struct actions *actions)
 	}
 	p = payment_take(c, &m->v[KEY_id].id);
 	if (p == NULL || !entry_of(c, m, &p->entry)) {
-		records_misfit(ev, actions,
+		refuse_entry(ev, p, actions,
 		    "does not fit: raise payments.in_flight, "
 		    "payments.held_max or payments.remembered");
 		return;
@@ -299,7 +310,7 @@ apply_tombstone(
 	struct payment *p = payment_take(c, &m->v[KEY_id].id);
 
 	if (p == NULL || !entry_of(c, m, &p->entry)) {
-		records_misfit(ev, actions,
+		refuse_entry(ev, p, actions,
 		    "does not fit: raise payments.in_flight or "
 		    "payments.remembered");
 		return;

@@ -43,7 +43,7 @@ static int
 torn_create(
     const struct journal *j, const char *file, uint64_t seq, char name[80])
 {
-	int fd, i, n;
+	int fd, i, n, saved;
 
 	for (i = 1; i <= TORN_COPIES_MAX; i++) {
 		n = i == 1 ? snprintf(name, 80, "%s.torn-%" PRIu64, file, seq)
@@ -52,8 +52,16 @@ torn_create(
 		CHECK(n > 0 && n < 80);
 		fd = openat(j->dir_fd, name,
 		    O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
-		if (fd >= 0 || errno != EEXIST)
+		if (fd < 0 && errno == EEXIST)
+			continue;
+		/* Whatever the umask, as strife-journal(5) says. */
+		if (fd < 0 || fchmod(fd, 0640) == 0)
 			return fd;
+		saved = errno;
+		(void)unlinkat(j->dir_fd, name, 0);
+		close(fd);
+		errno = saved;
+		return -1;
 	}
 	return -1;
 }
@@ -207,8 +215,8 @@ open_lock(struct journal *j, const struct opening *o)
 	if (n < 0 || (size_t)n >= sizeof(path))
 		return refuse(o->error, o->error_size, JOURNAL_UNUSABLE,
 		    "%s: the path is too long", j->dir);
-	j->lock_fd =
-	    flopen(path, O_RDWR | O_CREAT | O_NONBLOCK | O_CLOEXEC, 0640);
+	j->lock_fd = flopen(
+	    path, O_RDWR | O_CREAT | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW, 0640);
 	if (j->lock_fd < 0 && errno == EWOULDBLOCK) {
 		n = open(path, O_RDONLY | O_CLOEXEC);
 		got = n < 0 ? 0 : file_read_at(n, text, sizeof(text) - 1, 0);
@@ -460,8 +468,7 @@ open_all(const struct opening *o)
 		    "%s/%s: the segment is missing, and later ones are there",
 		    j->dir, name);
 	}
-	if (last > 0)
-		result = open_read(o);
+	result = last > 0 ? open_read(o) : journal_begins(o);
 	if (result != JOURNAL_OPENED)
 		return result;
 	beside_sweep(j->dir_fd);

@@ -100,6 +100,8 @@ bool is_ours(const struct journal *, const struct reader_state *);
  * record. NULL: there is none, and the core is empty.
  */
 enum journal_open journal_resume(const struct opening *, struct reader **r);
+/* There is no segment: may a journal begin here? */
+enum journal_open journal_begins(const struct opening *);
 
 /* ---- taker.c ---- */
 void taker_drop(struct journal *); /* ends the child, if there is one */

@@ -83,18 +83,23 @@ use_index(struct resume *s, uint32_t segment)
 
 /* ---- The segment of the snapshot ---- */
 
-static enum resumed
-lost(const struct resume *s, const char *what)
+static enum journal_open
+refuse_lost(const struct opening *o, uint64_t seq, const char *what)
 {
-	const struct opening *o = s->o;
 	char name[SNAPSHOT_NAME_MAX];
 
-	snapshot_name(s->head->at.seq, name);
-	(void)refuse(o->error, o->error_size, JOURNAL_CORRUPT,
+	snapshot_name(seq, name);
+	return refuse(o->error, o->error_size, JOURNAL_CORRUPT,
 	    "%s/%s: it was taken when record %" PRIu64
 	    " was durable, and the journal %s: restore the newest copy of the "
 	    "journal. For an older copy, move newer snapshots away",
-	    o->j->dir, name, s->head->at.seq, what);
+	    o->j->dir, name, seq, what);
+}
+
+static enum resumed
+lost(const struct resume *s, const char *what)
+{
+	(void)refuse_lost(s->o, s->head->at.seq, what);
 	return RESUME_LOST;
 }
 
@@ -200,23 +205,26 @@ pass_over(const struct opening *o, uint64_t seq, const char *why)
 	    LOG_C("file", name), LOG_C("why", why));
 }
 
-/* Whose journal this is, by its first record; false: a replay will tell. */
-static bool
+/*
+ * Whose journal this is, by its first record. Not READER_RECORD: there is none,
+ * or it is of another journal, which a replay will tell.
+ */
+static enum reader_status
 identify(const struct opening *o, struct reader_state *state)
 {
+	enum reader_status status;
 	struct reader *r;
 	struct record record;
 	struct str text;
-	bool good;
 
 	if (reader_open(&r, o->j->dir, o->j->side, o->error, o->error_size) !=
 	    0)
-		return false;
-	good = reader_next(r, &record, &text) == READER_RECORD &&
-	    is_ours(o->j, reader_state(r));
+		return READER_ERROR;
+	status = reader_next(r, &record, &text);
 	*state = *reader_state(r);
 	reader_close(r);
-	return good;
+	return status == READER_RECORD && !is_ours(o->j, state) ? READER_ERROR
+								: status;
 }
 
 static bool
@@ -265,6 +273,33 @@ resume_try(const struct opening *o, const struct reader_state *who,
 	return JOURNAL_OPENED;
 }
 
+/* A journal without any record: snapshots of it say that it had some. */
+static enum journal_open
+lost_all(const struct opening *o, const uint64_t *seqs, int count)
+{
+	struct snapshot_head head;
+	struct reader_state who;
+
+	for (int i = 0; i < count; i++) {
+		if (!snapshot_check(
+			o->j->dir_fd, seqs[i], &head, o->error, o->error_size))
+			continue;
+		memcpy(who.component, head.component, sizeof(who.component));
+		memcpy(who.name, head.name, sizeof(who.name));
+		if (is_ours(o->j, &who))
+			return refuse_lost(o, seqs[i], "is empty");
+	}
+	return JOURNAL_OPENED;
+}
+
+enum journal_open
+journal_begins(const struct opening *o)
+{
+	uint64_t seqs[SNAPSHOTS_MAX];
+
+	return lost_all(o, seqs, snapshot_list(o->j->dir_fd, seqs));
+}
+
 enum journal_open
 journal_resume(const struct opening *o, struct reader **r)
 {
@@ -278,8 +313,18 @@ journal_resume(const struct opening *o, struct reader **r)
 	if (o->conf->core == NULL)
 		return JOURNAL_OPENED;
 	count = snapshot_list(o->j->dir_fd, seqs);
-	if (count <= 0 || !identify(o, &who))
+	if (count <= 0)
 		return JOURNAL_OPENED;
+	switch (identify(o, &who)) {
+	case READER_RECORD:
+		break;
+	case READER_END:
+	case READER_TORN:
+		return lost_all(o, seqs, count);
+	case READER_CORRUPT:
+	case READER_ERROR:
+		return JOURNAL_OPENED;
+	}
 	for (int i = 0; i < count && *r == NULL && result == JOURNAL_OPENED;
 	     i++) {
 		if (!snapshot_check(

@@ -150,7 +150,7 @@ segment_number(const char *name, uint32_t *number)
 		n = n * 10 + (uint32_t)(name[i] - '0');
 	}
 	*number = n;
-	return strcmp(name + 8, ".journal") == 0;
+	return n > 0 && strcmp(name + 8, ".journal") == 0;
 }
 
 int

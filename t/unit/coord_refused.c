@@ -104,8 +104,6 @@ test_contradictions(void)
 {
 	static const char
 	    twice[] = "contradicts an earlier one",
-	    fit[] = "does not fit: raise payments.in_flight, payments.held_max "
-		    "or payments.remembered",
 	    held[] = "holds a payment that is not open",
 	    commits[] = "commits a payment that is not open",
 	    aborts[] = "aborts a payment that is not open",
@@ -124,7 +122,7 @@ test_contradictions(void)
 	    {twice,
 		RECEIVED("5",
 		    " from=alice@BankA to=bob@BankX amount=1 currency=CZK")},
-	    {fit, RECEIVED("5", ACCOUNTS) " again=1:300"},
+	    {twice, RECEIVED("5", ACCOUNTS) " again=1:300"},
 	    {held, HELD("5")},
 	    {held, HELD("2")},
 	    {commits, COMMIT("5", BOTH, PROOFS)},
@@ -258,8 +256,7 @@ test_snapshot(void)
 		PAYMENT("2",
 		    " from=alice@BankX to=bob@BankB amount=1 currency=CZK",
 		    "state=undecided")},
-	    {"does not fit: raise payments.in_flight, payments.held_max or "
-	     "payments.remembered",
+	    {"contradicts an earlier one",
 		PAYMENT("2", ACCOUNTS, "state=undecided")},
 	    {"commits a payment that is not open",
 		PAYMENT(
