@@ -214,6 +214,26 @@ def tellers(place):
     equal(bank.daemon.wait(), 0, "and ends the bank")
 
 
+def finished(place):
+    """A teller that sends no more still gets its answers."""
+    bank = Bank(place, accounts=ACCOUNTS)
+    bank.start()
+    for verb, fields in (
+            ("DEPOSIT", dict(id=strife.new_id(), name="alice", amount=1,
+                             currency="CZK")),
+            ("HISTORY", dict(name="alice")), ("ACCOUNTS", {}), ("STATS", {}),
+            ("SNAPSHOT", {})):
+        t = bank.teller()
+        tag = t.ask(verb, fields)
+        t.finish()
+        try:
+            code = t.reply(tag).code
+        except strife.Closed:
+            code = "closed"
+        equal(code, "OK", "%s is answered to one that sends no more" % verb)
+        ok(t.closes(), "which is closed then")
+
+
 def idle(place):
     bank = Bank(place, accounts=ACCOUNTS, limits={"idle": "1s"})
     bank.start()
@@ -239,7 +259,8 @@ def stale(place):
           "the other bank is not disturbed")
 
 
-for test in (accounts, money, doubt, numbers, tellers, idle, stale):
+for test in (accounts, money, doubt, numbers, tellers, finished, idle,
+             stale):
     with strife.Place() as place:
         strife.note(test.__name__)
         test(place)

@@ -109,6 +109,7 @@ def requests(gateway):
              "a bank of 33 characters"),
             ("t HELLO proto=one agent=x", "proto", "a number that is none"),
             ("t PING x=1", "x", "a field where there is none"),
+            ("t PING" + " x=" * 1300, "x", "1300 fields where there are none"),
     ):
         reply = said(peer, text)
         equal((reply.code, reply.get("field")), ("BAD_REQUEST", field),
@@ -428,6 +429,41 @@ def windows(place):
     equal(gateway.login().call("PING").code, "OK", "others are served")
 
 
+def finished(place):
+    """A client that sends no more still gets its answers."""
+    gateway = Gatewayd(place)
+    gateway.start()
+    bank = FakeBank(gateway, "BankA").register()
+    peer = gateway.login()
+    tags = [peer.ask("BALANCE", account="alice@BankA"),
+            peer.ask("PAY", payment(target="carol@BankA"))]
+    peer.finish()
+    question = bank.next_request("BALANCE")
+    prepare = bank.next_request("PREPARE")
+    bank.answer(question, account="alice", currency="CZK", posted=1, held=0,
+                available=1, seq=1)
+    bank.vote(prepare)
+    try:
+        codes = [peer.reply(tag).code for tag in tags]
+    except strife.Closed:
+        codes = "closed"
+    equal(codes, ["OK"] * 2, "after the last request all is still answered")
+    ok(peer.closes(), "and then it is closed")
+    peer = gateway.client()
+    peer.finish()
+    ok(peer.closes(), "at once where nothing is to be answered")
+    peer = gateway.login()
+    peer.ask("BALANCE", account="alice@BankA")
+    question = bank.next_request("BALANCE")
+    mark = gateway.daemon.mark()
+    peer.finish()
+    peer.close()
+    bank.answer(question, account="alice", currency="CZK", posted=1, held=0,
+                available=1, seq=1)
+    ok(gateway.daemon.wait_for("client gone", mark),
+       "one that is gone is forgotten with its last answer")
+
+
 def idle(place):
     gateway = Gatewayd(place, limits={"idle": "1s"})
     gateway.start()
@@ -494,7 +530,7 @@ with strife.Place() as place:
         strife.note(test.__name__)
         test(gateway)
     equal(gateway.stop(), 0, "after all that it stops well")
-for test in (windows, idle, crowds):
+for test in (windows, finished, idle, crowds):
     with strife.Place() as place:
         strife.note(test.__name__)
         test(place)

@@ -49,6 +49,13 @@ struct conn_ops {
 	void (*drained)(void *ctx, struct conn *);
 	/* The end, called once and last; the conn is freed after it returns. */
 	void (*down)(void *ctx, struct conn *, enum conn_end why);
+	/*
+	 * The peer sends no more, and all that it sent was offered. True: it
+	 * may still read, and is owed something; it is paused now, and the
+	 * owner closes it later. Else, or where this is NULL, it ends by
+	 * itself once its output is written.
+	 */
+	bool (*finished)(void *ctx, struct conn *);
 };
 
 /*

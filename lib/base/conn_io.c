@@ -131,7 +131,12 @@ conclude_reading(struct conn *c, enum stream_status status)
 	case STREAM_EOF:
 		c->eof = true;
 		/* Paused: it ends when the rest has been taken. */
-		if (!c->paused)
+		if (c->paused)
+			break;
+		c->owed = c->ops.finished != NULL && c->ops.finished(c->ctx, c);
+		if (c->owed)
+			c->paused = true;
+		else
 			conn_io_drain(c, CONN_END_EOF);
 		break;
 	case STREAM_FAILED:

@@ -44,6 +44,7 @@ struct conn {
 	bool dialled; /* by conn_connect */
 	bool paused;
 	bool eof;              /* the peer sends no more */
+	bool owed;             /* and its owner closes it, ops.finished */
 	bool heard;            /* octets have come since up */
 	bool broken;           /* no more can be written */
 	bool blocked;          /* output waits for EPOLLOUT */

@@ -33,6 +33,9 @@ step_up(struct conn *c, uint32_t events, unsigned kicks)
 		/* Reset: nobody is left to answer, so no use in waiting. */
 		conn_explain(c, strerror(ECONNRESET));
 		conn_die(c, CONN_END_ERROR);
+	} else if (c->owed && (events & EPOLLHUP)) {
+		/* It reads no more, either. */
+		conn_die(c, CONN_END_EOF);
 	}
 	kicks |= c->kicks;
 	c->kicks &= ~(unsigned)KICK_DRAINED;

@@ -179,6 +179,15 @@ accepted_drained(void *ctx, struct conn *conn)
 	talk_drained(s->talk);
 }
 
+static bool
+accepted_finished(void *ctx, struct conn *conn)
+{
+	struct accepted *s = ctx;
+
+	(void)conn;
+	return talk_finished(s->talk);
+}
+
 static void
 accepted_down(void *ctx, struct conn *conn, enum conn_end why)
 {
@@ -203,6 +212,7 @@ static const struct conn_ops accepted_conn_ops = {
     .input = accepted_input,
     .drained = accepted_drained,
     .down = accepted_down,
+    .finished = accepted_finished,
 };
 
 /* A place for one more; where the house is full, an unfinished one goes. */

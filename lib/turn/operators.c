@@ -94,6 +94,15 @@ operator_drained(void *ctx, struct conn *conn)
 	talk_drained(&o->talk);
 }
 
+static bool
+operator_finished(void *ctx, struct conn *conn)
+{
+	struct operator_talk *o = ctx;
+
+	(void)conn;
+	return talk_finished(&o->talk);
+}
+
 static void
 operator_down(void *ctx, struct conn *conn, enum conn_end why)
 {
@@ -111,6 +120,7 @@ static const struct conn_ops operator_conn_ops = {
     .input = operator_input,
     .drained = operator_drained,
     .down = operator_down,
+    .finished = operator_finished,
 };
 
 static struct operator_talk *

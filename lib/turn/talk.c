@@ -41,7 +41,7 @@ talk_begin(struct talk *t, struct conn *conn)
 	t->reader = (struct line_reader){0};
 	t->unanswered = t->unwritten = t->heavy = 0;
 	t->barrier = false;
-	t->mute = false;
+	t->mute = t->finished = false;
 	t->quit_tag[0] = '\0';
 	t->ended = t->closed = t->gone = false;
 	t->awaits_hello = false;
@@ -168,6 +168,8 @@ talk_deliver(struct talk *t, struct peer peer, const char *line, size_t len)
 	put_line(t, line, len);
 	if (t->quit_tag[0] != '\0' && t->unanswered == 1)
 		answer_quit(t);
+	if (t->finished && t->unanswered == 0)
+		talk_end(t);
 }
 
 void
@@ -260,6 +262,16 @@ talk_quit(struct talk *t, const struct msg *request)
 	talk_mute(t);
 	if (t->unanswered == 1)
 		answer_quit(t);
+}
+
+bool
+talk_finished(struct talk *t)
+{
+	if (t->ended || !t->ops->stop_reading || t->unanswered == 0)
+		return false;
+	t->finished = true;
+	talk_mute(t);
+	return true;
 }
 
 void

@@ -58,8 +58,9 @@ struct talk {
 	uint32_t unanswered; /* requests without a final answer */
 	uint32_t unwritten;  /* answered, not yet in the socket */
 	uint32_t window, heavy;
-	bool barrier; /* no line is looked at until talk_barrier(false) */
-	bool mute;    /* nor ever again */
+	bool barrier;  /* no line is looked at until talk_barrier(false) */
+	bool mute;     /* nor ever again */
+	bool finished; /* the peer sends no more: it ends when answered */
 	/* Not "": QUIT's, to be answered once nothing else is unanswered. */
 	char quit_tag[TAG_MAX_LEN + 1];
 	enum verb quit_verb;
@@ -78,6 +79,11 @@ void talk_down(struct talk *);
 
 /* conn_ops.input: returns how many octets it used. */
 size_t talk_input(struct talk *, const char *octets, size_t len);
+/*
+ * conn_ops.finished: one that sends no more still gets its answers where
+ * requests are awaited, and is closed then. A link has lost its other end.
+ */
+bool talk_finished(struct talk *);
 /* conn_ops.drained: needed where stop_reading and talks are used. */
 void talk_drained(struct talk *);
 /* turn_ops.deliver, for a peer of this slot: a dead one's lines are dropped. */

@@ -1,3 +1,4 @@
+#include "base/check.h"
 #include "wire/internal.h"
 
 #define NO_TAG "0"
@@ -115,8 +116,7 @@ split_fields(struct line *line, char *at, const char *end)
 
 		if (*at != ' ')
 			return "an octet that may not stand here";
-		if (line->count == LINE_FIELDS_MAX)
-			return "too many fields";
+		CHECK(line->count < LINE_FIELDS_MAX);
 		at++;
 		problem = split_field(&line->fields[line->count], &at);
 		if (problem != NULL)

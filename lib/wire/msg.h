@@ -262,7 +262,8 @@ struct line_field {
 	struct str name;
 	struct str value; /* decoded */
 };
-#define LINE_FIELDS_MAX 128
+/* As many as fit: behind a tag and a word of one octet each, " k=" is one. */
+#define LINE_FIELDS_MAX ((LINE_MAX_LEN - 1 - 3) / 3)
 struct line {
 	char tag[TAG_MAX_LEN + 1]; /* "0" where none could be read */
 	struct str word;
@@ -276,7 +277,7 @@ struct line {
  * Splits text (one line without its LF) and decodes values. LINE_OK or
  * LINE_SHAPE. A shape error is any of: no tag, no word, two spaces, CR, a field
  * without "=", bad escape, octets outside the printable ones, not UTF-8 or a
- * control character after decoding, more than LINE_FIELDS_MAX fields.
+ * control character after decoding.
  */
 enum line_status line_split(struct line *, struct str text);
 

@@ -322,6 +322,20 @@ class Peer:
         except Timeout:
             return False
 
+    def finish(self):
+        """Says that it sends no more; what the other side sends later can
+        still be read."""
+        if isinstance(self.sock, ssl.SSLSocket):
+            self.sock.settimeout(0)
+            try:
+                self.sock.unwrap()
+            except ssl.SSLWantReadError:
+                pass    # close_notify has gone out, theirs is not awaited
+            with socket.socket(fileno=os.dup(self.sock.fileno())) as plain:
+                plain.shutdown(socket.SHUT_WR)
+        else:
+            self.sock.shutdown(socket.SHUT_WR)
+
     def close(self):
         self.sock.close()
 

@@ -30,7 +30,7 @@ static struct tls *server_tls;
 
 struct side {
 	struct conn *conn; /* NULL before and after */
-	int ups, downs, draineds;
+	int ups, downs, draineds, finisheds;
 	enum conn_end end;
 	char error[160];
 	enum tls_failure failure;
@@ -171,9 +171,12 @@ on_down(void *ctx, struct conn *c, enum conn_end why)
 	s->conn = NULL;
 }
 
-static const struct conn_ops ops = {on_up, on_input, on_drained, on_down};
-static const struct conn_ops echo_ops = {
-    on_up, on_input, on_echo_drained, on_down};
+static const struct conn_ops ops = {
+    .up = on_up, .input = on_input, .drained = on_drained, .down = on_down};
+static const struct conn_ops echo_ops = {.up = on_up,
+    .input = on_input,
+    .drained = on_echo_drained,
+    .down = on_down};
 
 /* ---- Two ends in one loop ---- */
 
@@ -1017,6 +1020,61 @@ test_half_close(void)
 	close(fds[1]);
 }
 
+static bool
+on_finished(void *ctx, struct conn *c)
+{
+	struct side *s = ctx;
+
+	(void)c;
+	s->finisheds++;
+	return true;
+}
+
+/* The same, with an answer that its owner does not have yet. */
+static void
+test_finished(void)
+{
+	static const struct conn_ops owing = {.up = on_up,
+	    .input = on_input,
+	    .down = on_down,
+	    .finished = on_finished};
+	struct side server = {.in_order = true};
+	char answer[8] = "", *into;
+	int fds[2];
+
+	CERTS_NEED(
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
+	CERTS_NEED(conn_accept(&server.conn, loop, fds[0], NULL, &limits,
+		       &owing, &server) == 0);
+	CERTS_NEED(write(fds[1], "abc", 3) == 3);
+	CERTS_NEED(shutdown(fds[1], SHUT_WR) == 0);
+	until(server.finisheds == 1);
+	turn();
+	ok(server.finisheds == 1 && server.received == 3,
+	    "that the peer sends no more is told once, after its octets");
+	is_i64(server.downs, 0, "who owes it something keeps the connection");
+	into = conn_reserve(server.conn, 3);
+	CERTS_NEED(into != NULL);
+	memcpy(into, "xyz", 3);
+	conn_commit(server.conn, 3);
+	conn_close(server.conn, true);
+	until(server.downs == 1);
+	ok(read(fds[1], answer, sizeof(answer) - 1) == 3, "and can pay later");
+	is_text(answer, "xyz", "what it owes");
+	close(fds[1]);
+
+	server = (struct side){.in_order = true};
+	CERTS_NEED(
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
+	CERTS_NEED(conn_accept(&server.conn, loop, fds[0], NULL, &limits,
+		       &owing, &server) == 0);
+	CERTS_NEED(shutdown(fds[1], SHUT_WR) == 0);
+	until(server.finisheds == 1);
+	close(fds[1]);
+	until(server.downs == 1);
+	is_i64(server.end, CONN_END_EOF, "but not to one that has gone");
+}
+
 /* Much that is there already: a turn takes its share and no more. */
 static void
 test_share(void)
@@ -1147,6 +1205,7 @@ main(void)
 	test_close_early();
 	test_plain();
 	test_half_close();
+	test_finished();
 	test_share();
 	test_listen_errors();
 	ok(ERR_peek_error() == 0, "libssl's error queue is left empty");
