@@ -275,6 +275,10 @@ def settled(d):
     records = len(d.gateway.records()) + sum(
         len(b.records()) for b in d.banks.values())
     equal(int(rows["proven"][0][1]), records, "every record was looked at")
+    equal([str(r) for journal in [d.gateway] + list(d.banks.values())
+           for r in journal.records() if "memo" not in r and r.word in
+           ("RECEIVED", "ENTRY", "PREPARED", "COMMITTED")], [],
+          "each has its memo, an empty one too")
     for bank in d.banks.values():
         committed = bank.records("COMMITTED")
         equal(len({r["id"] for r in committed}), len(committed),

@@ -208,8 +208,7 @@ pay_fresh(struct coord *c, const struct event *ev, uint64_t attempts,
 	msg_set_account(r, KEY_to, m->v[KEY_to].account);
 	msg_set_i64(r, KEY_amount, m->v[KEY_amount].i64);
 	msg_set_u64(r, KEY_currency, m->v[KEY_currency].u64);
-	if (memo_of(m).len > 0)
-		msg_set_str(r, KEY_memo, memo_of(m));
+	msg_set_str(r, KEY_memo, memo_of(m));
 	msg_set_str(r, KEY_user, ev->user);
 	msg_set_u64(
 	    r, KEY_hold, msg_has(m, hold) && m->v[KEY_hold].u64 == 0 ? 0 : 1);

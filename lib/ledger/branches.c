@@ -145,8 +145,7 @@ ledger_branch_append_committed(struct ledger *l, struct actions *out,
 	msg_set_i64(m, KEY_amount, b->amount);
 	msg_set_u64(m, KEY_currency, l->books[b->from].currency);
 	msg_set_str(m, KEY_peer, text_of(b->peer));
-	if (b->memo[0] != '\0')
-		msg_set_str(m, KEY_memo, text_of(b->memo));
+	msg_set_str(m, KEY_memo, text_of(b->memo));
 	ledger_book_fields(l, m, from, to, b->amount);
 	if (c->proof_seq != 0) {
 		msg_set_u64(m, KEY_gateway_seq, c->proof_seq);
@@ -407,8 +406,7 @@ prepare_fresh(struct ledger *l, struct actions *out)
 	msg_set_i64(m, KEY_amount, c->t.amount);
 	msg_set_u64(m, KEY_currency, c->t.currency);
 	msg_set_str(m, KEY_peer, text_of(c->t.peer));
-	if (c->t.memo[0] != '\0')
-		msg_set_str(m, KEY_memo, text_of(c->t.memo));
+	msg_set_str(m, KEY_memo, text_of(c->t.memo));
 	if (c->entry != ID_INDEX_NONE)
 		msg_set_jpos(m, KEY_again, id_index_pos(l->index, c->entry));
 }

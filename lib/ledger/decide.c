@@ -212,8 +212,7 @@ late_decided(struct ledger *l, struct actions *out)
 	msg_set_i64(m, KEY_amount, c->t.amount);
 	msg_set_u64(m, KEY_currency, c->t.currency);
 	msg_set_str(m, KEY_peer, text_of(c->t.peer));
-	if (c->t.memo[0] != '\0')
-		msg_set_str(m, KEY_memo, text_of(c->t.memo));
+	msg_set_str(m, KEY_memo, text_of(c->t.memo));
 	ledger_book_fields(l, m, c->t.from, c->t.to, c->t.amount);
 	msg_set_jpos(m, KEY_again, id_index_pos(l->index, c->entry));
 }

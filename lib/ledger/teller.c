@@ -297,7 +297,7 @@ entry_check(const struct ledger *l, const struct transfer *t)
 	return ledger_book_limits(l, from, to, t->amount);
 }
 
-static struct msg *
+static void
 append_entry(
     struct ledger *l, struct actions *out, struct str kind, appended_fn *then)
 {
@@ -310,9 +310,9 @@ append_entry(
 	msg_set_str(m, KEY_to, text_of(c->t.to));
 	msg_set_i64(m, KEY_amount, c->t.amount);
 	msg_set_u64(m, KEY_currency, c->t.currency);
+	msg_set_str(m, KEY_memo, text_of(c->t.memo));
 	msg_set_str(m, KEY_who, text_of(c->who));
 	ledger_book_fields(l, m, c->t.from, c->t.to, c->t.amount);
-	return m;
 }
 
 static void
@@ -354,10 +354,8 @@ entry_found(struct ledger *l, const struct record *record, struct actions *out)
 		msg_set_id(m, KEY_id, &c->t.id);
 		return;
 	}
-	m = append_entry(l, out,
-	    is_deposit(l) ? STR("deposit") : STR("withdraw"), entry_recorded);
-	if (c->t.memo[0] != '\0')
-		msg_set_str(m, KEY_memo, text_of(c->t.memo));
+	append_entry(l, out, is_deposit(l) ? STR("deposit") : STR("withdraw"),
+	    entry_recorded);
 }
 
 void

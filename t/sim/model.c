@@ -134,7 +134,7 @@ variant_of(const struct msg *m, int pay)
 		    str_is(to.name, customer_name(p->to)) &&
 		    m->v[KEY_amount].i64 == p->amount &&
 		    m->v[KEY_currency].u64 == currency_of(p->currency) &&
-		    msg_has(m, memo) == p->memo)
+		    (msg_has(m, memo) && m->v[KEY_memo].str.len > 0) == p->memo)
 			return v;
 	}
 	return -1;
