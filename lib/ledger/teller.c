@@ -416,6 +416,7 @@ append_opening(struct ledger *l, struct actions *out)
 	c->t.id = o->id;
 	c->t.amount = owes ? -o->balance : o->balance;
 	c->t.currency = o->currency;
+	c->t.memo[0] = '\0';
 	CHECK(str_copy(
 	    owes ? c->t.from : c->t.to, sizeof(c->t.to), text_of(c->who)));
 	CHECK(ledger_system_name(
