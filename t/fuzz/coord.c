@@ -5,19 +5,11 @@
  * the same state.
  */
 #include "gateway.h"
-
-#include <stdarg.h>
+#include "people.h"
 
 #define BANKS 3
 #define CLIENTS 2
-#define IDS 6
-#define ASKED_MAX 8
-#define CRASHES_MAX 4 /* each reads all there is again */
 #define OPERATOR ((struct peer){200, 1})
-#define TEXT_MAX 1024
-#define CHECK_HEX "0123456789abcdef0123456789abcdef"
-#define COUNT(list) ((uint32_t)(sizeof(list) / sizeof((list)[0])))
-#define ONE_OF(in, list) (list)[fuzz_below((in), COUNT(list))]
 
 static struct peer banks[BANKS];
 static const char *const bank_names[BANKS] = {"BankA", "BankB", "BankC"};
@@ -29,9 +21,6 @@ static struct asked {
 	struct id id;
 } asked[BANKS][ASKED_MAX];
 static uint32_t asked_count[BANKS];
-
-static struct peer closing[16];
-static uint32_t closing_count, crashes;
 
 static const char *const accounts[] = {
     "ann@BankA", "ben@BankB", "cyd@BankA", "dan@BankC", "eve@BankD"};
@@ -66,13 +55,6 @@ core_sent(const struct action *a)
 		if (msg_has(m, branch))
 			(void)branch_text(&m->v[KEY_branch].branch, q->branch);
 	}
-}
-
-static void
-core_closed(struct peer peer)
-{
-	CHECK(closing_count < COUNT(closing));
-	closing[closing_count++] = peer;
 }
 
 static struct str
@@ -142,30 +124,6 @@ give(struct peer peer, enum side side, enum verb verb, struct str text)
 		    ? PROOF_GOOD
 		    : PROOF_BAD;
 	core_step(&ev, 0);
-}
-
-__attribute__((format(printf, 4, 5))) static void
-say(struct peer peer, enum side side, enum verb verb, const char *format, ...)
-{
-	char text[TEXT_MAX];
-	va_list ap;
-	int len;
-
-	va_start(ap, format);
-	len = vsnprintf(text, sizeof(text), format, ap);
-	va_end(ap);
-	CHECK(len > 0 && (size_t)len < sizeof(text));
-	give(peer, side, verb, (struct str){text, (uint32_t)len});
-}
-
-static const char *
-id_of(struct fuzz_input *in)
-{
-	static char text[ID_TEXT_LEN + 1];
-
-	(void)snprintf(text, sizeof(text), "00000000-0000-4000-8000-%012x",
-	    (unsigned)(1 + fuzz_below(in, IDS)));
-	return text;
 }
 
 static struct peer

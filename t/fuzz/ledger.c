@@ -5,15 +5,10 @@
  * same state.
  */
 #include "bank.h"
-
-#include <stdarg.h>
+#include "people.h"
 
 #define GATEWAYS 2
-#define IDS 6
-#define ASKED_MAX 8
-#define CRASHES_MAX 4 /* each reads all there is again */
 #define TELLER ((struct peer){100, 1})
-#define TEXT_MAX 1024
 
 static struct link {
 	struct peer peer;
@@ -30,18 +25,12 @@ static struct {
 } asked[ASKED_MAX];
 static uint32_t asked_count;
 
-static struct peer closing[16];
-static uint32_t closing_count, crashes;
-
 static const char *const accounts[] = {"ann", "ben", "cyd",
     ":clearing.BankB.CZK", ":clearing.BankC.CZK", ":clearing.BankB.EUR",
     ":equity.CZK", "dan"};
 static const char *const amounts[] = {
     "1", "2", "50", "100", "99999", "1000000000000000"};
 static const char *const currencies[] = {"CZK", "CZK", "CZK", "EUR"};
-#define COUNT(list) ((uint32_t)(sizeof(list) / sizeof((list)[0])))
-#define ONE_OF(in, list) (list)[fuzz_below((in), COUNT(list))]
-#define CHECK_HEX "0123456789abcdef0123456789abcdef"
 
 /* ---- What the bank says ---- */
 
@@ -64,13 +53,6 @@ core_sent(const struct action *a)
 	(void)branch_text(&a->msg.v[KEY_branch].branch,
 	    asked[asked_count % ASKED_MAX].branch);
 	asked_count++;
-}
-
-static void
-core_closed(struct peer peer)
-{
-	CHECK(closing_count < COUNT(closing));
-	closing[closing_count++] = peer;
 }
 
 static void
@@ -116,30 +98,6 @@ give(struct peer peer, enum side side, enum verb verb, struct str text)
 		return;
 	ev.proof = proof_of(ev.msg);
 	core_step(&ev, 0);
-}
-
-__attribute__((format(printf, 4, 5))) static void
-say(struct peer peer, enum side side, enum verb verb, const char *format, ...)
-{
-	char text[TEXT_MAX];
-	va_list ap;
-	int len;
-
-	va_start(ap, format);
-	len = vsnprintf(text, sizeof(text), format, ap);
-	va_end(ap);
-	CHECK(len > 0 && (size_t)len < sizeof(text));
-	give(peer, side, verb, (struct str){text, (uint32_t)len});
-}
-
-static const char *
-id_of(struct fuzz_input *in)
-{
-	static char text[ID_TEXT_LEN + 1];
-
-	(void)snprintf(text, sizeof(text), "00000000-0000-4000-8000-%012x",
-	    (unsigned)fuzz_below(in, IDS));
-	return text;
 }
 
 /* Mostly of its own node and epoch. */
