@@ -5,35 +5,17 @@
 #include "base/check.h"
 #include "coord/private.h"
 
-struct rows {
-	void (*row)(void *ctx, const char *text);
-	void *ctx;
-};
-
-static bool
-dump_line(void *ctx, const struct msg *m)
-{
-	const struct rows *rows = ctx;
-	char text[LINE_MAX_LEN];
-	size_t len = msg_encode_bare(m, text, sizeof(text) - 1);
-
-	CHECK(len > 0);
-	text[len] = '\0';
-	rows->row(rows->ctx, text);
-	return true;
-}
-
 void
 coord_dump(
     const struct coord *c, void (*row)(void *ctx, const char *text), void *ctx)
 {
-	struct rows rows = {row, ctx};
+	struct msg_reader reader = {row, ctx};
 	char text[64];
 
 	snprintf(
 	    text, sizeof(text), "remembered=%" PRIu64, id_index_count(c->ids));
 	row(ctx, text);
-	CHECK(coord_snapshot(c, dump_line, &rows));
+	CHECK(coord_snapshot(c, msg_read_out, &reader));
 }
 
 static void

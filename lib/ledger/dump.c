@@ -8,35 +8,17 @@
 
 /* ---- The dump ---- */
 
-struct rows {
-	void (*row)(void *ctx, const char *text);
-	void *ctx;
-};
-
-static bool
-dump_line(void *ctx, const struct msg *m)
-{
-	const struct rows *rows = ctx;
-	char text[LINE_MAX_LEN];
-	size_t len = msg_encode_bare(m, text, sizeof(text) - 1);
-
-	CHECK(len > 0);
-	text[len] = '\0';
-	rows->row(rows->ctx, text);
-	return true;
-}
-
 void
 ledger_dump(
     const struct ledger *l, void (*row)(void *ctx, const char *text), void *ctx)
 {
-	struct rows rows = {row, ctx};
+	struct msg_reader reader = {row, ctx};
 	char text[64];
 
 	snprintf(text, sizeof(text), "remembered=%llu",
 	    (unsigned long long)id_index_count(l->index));
 	row(ctx, text);
-	CHECK(ledger_snapshot(l, dump_line, &rows));
+	CHECK(ledger_snapshot(l, msg_read_out, &reader));
 }
 
 /* ---- Invariants ---- */

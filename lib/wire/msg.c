@@ -377,6 +377,19 @@ msg_encode_bare(const struct msg *msg, char *into, size_t size)
 	return left == 0 ? (size_t)(at - into) : 0;
 }
 
+bool
+msg_read_out(void *msg_reader, const struct msg *msg)
+{
+	const struct msg_reader *reader = msg_reader;
+	char text[LINE_MAX_LEN];
+	size_t len = msg_encode_bare(msg, text, sizeof(text) - 1);
+
+	CHECK(len > 0);
+	text[len] = '\0';
+	reader->take(reader->ctx, text);
+	return true;
+}
+
 size_t
 msg_encode(const struct msg *msg, char into[LINE_MAX_LEN])
 {

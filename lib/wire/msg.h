@@ -330,6 +330,14 @@ size_t msg_encode(const struct msg *, char into[LINE_MAX_LEN]);
 /* As msg_encode, without LF and at most `size` octets: for journal records. */
 size_t msg_encode_bare(const struct msg *, char *into, size_t size);
 
+/* Somebody who takes messages as texts, without LF. */
+struct msg_reader {
+	void (*take)(void *ctx, const char *text);
+	void *ctx;
+};
+/* A snapshot_line whose ctx is a struct msg_reader; always true. */
+bool msg_read_out(void *msg_reader, const struct msg *);
+
 /* ---- Escapes, for writers of single values ---- */
 /* Encoded length, or 0 with *bad where the value is not legal UTF-8 text or
  * does not fit. */
