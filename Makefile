@@ -25,9 +25,9 @@ lib_turn = acceptor certificates heartbeat holders listener operators \
        request_log server settings snapshots supervisor talk turn
 lib_auth = base64url checker checker_child keyring lockout password rights \
        token token_claims users
-lib_client = answer client config console console_daemon control date ids \
-       login options order output pipeline progress session slots spool \
-       spool_entry spool_files token_file tsv
+lib_client = answer client config configure console console_daemon control \
+       date ids login naming options order output pipeline progress session \
+       slots spool spool_entry spool_files token_file tsv
 
 # ---- Programs: bin/NAME/*.c become bin/strife-NAME ----
 programs = gatewayd bankd authd pay queue teller ctl journal bench
@@ -37,8 +37,8 @@ bin_gatewayd = accounts asks banks config control gatewayd login outcomes \
 bin_bankd = bankd config control link link_talk links load logins
 bin_authd = authd
 bin_pay = accounts batch editor editor_keys help history login menu menu_ask \
-       menu_pay menu_show pay payid payment pending pending_now queued rows \
-       sender status wait
+       menu_pay menu_show pay payment pending pending_now queued rows sender \
+       status wait
 bin_queue = add choice drop entries flush flush_run help list queue watch
 bin_teller = entries rows teller
 bin_ctl = ctl

@@ -1,7 +1,10 @@
 #!/usr/bin/python3
 # strife-journal(8) on journals written here, by strife-journal(5) alone.
+import json
 import os
 import pty
+import shutil
+import subprocess
 import sys
 
 sys.dont_write_bytecode = True
@@ -31,11 +34,63 @@ def options(run):
     like(run("-V").stdout.decode(), r"^strife-journal [0-9]+\.",
          "-V says who it is")
     equal(run("--help").status, 0, "--help exits 0")
-    like(run("-h").stdout.decode(), r"verify DIR", "-h lists the commands")
+    like(run("-h").stdout.decode(), r"verify .*DIR", "-h lists the commands")
     for arguments in ((), ("nonsense",), ("cat",), ("grep", "x"), ("verify",),
                       ("-x",), ("cat", "-x", "d"), ("grep", "-E", "(", "d")):
         equal(run(*arguments).status, 64,
               "usage: " + (" ".join(arguments) or "nothing"))
+    for command in ("cat", "grep", "verify", "audit", "explain"):
+        once = run(command, "-h")
+        like(once.stdout.decode(), r"^usage: strife-journal %s " % command,
+             command + " -h tells its usage")
+        equal((once.status, once.stderr()), (0, ""), "and exits 0")
+        equal(run(command, "-V").stdout, run("-V").stdout, command + " -V")
+    for arguments, said in (
+            (("verfy", "d"), r"unknown command: verfy \(the nearest is verify"),
+            (("verify", "--jsn", "d"), r"unknown option: --jsn \(the nearest "
+             "is --json"),
+            (("cat", "d", "-x"), "unknown option: -x$"),
+            (("grep", "-5", "d"), "unknown option: -5$"),
+            (("grep", "x"), r"needs PATTERN DIR\.\.\."),
+            (("cat", "--json", "d"), "unknown option: --json"),
+            (("--json", "cat", "d"), "cat has no --json"),
+            (("--json", "grep", "x", "d"), "grep has no --json"),
+            (("explain", "d", "--key", "k"), "--key and --user go together"),
+            (("explain", "d", "--user"), "--user needs a value"),
+            (("audit", "--json"), r"needs DIR\.\.\.")):
+        once = run(*arguments)
+        equal(once.status, 64, "usage: " + " ".join(arguments))
+        like(once.stderr(), r"\Astrife-journal: " + said, "it says why")
+        like(once.stderr(), r"^try: strife-journal .*-h$", "and what to do")
+
+
+def options_anywhere(run, place):
+    j = bank(place, "anywhere")
+    gw = Writer(place.path("anywhere-gw"), "gatewayd", "gw1")
+    gw.add("BOOT epoch=1 agent=test")
+    plain = run("audit", "--json", gw.dir)
+    ok(plain.status == 0 and plain.stdout.startswith(b'{"row":"journal"'),
+       "audit --json DIR")
+    equal(run("audit", gw.dir, "--json").stdout, plain.stdout,
+          "audit DIR --json is the same")
+    equal(run("--json", "audit", gw.dir).stdout, plain.stdout,
+          "and --json audit DIR")
+    equal(run("audit", gw.dir, "-sv").status, 0, "audit DIR -sv")
+    found = run("grep", "-E", "acc[0-9] overdraft=10{2,3} ", j.dir).stdout
+    equal(len(found.splitlines()), 2, "grep -E PATTERN DIR")
+    equal(run("grep", "acc[0-9] overdraft=10{2,3} ", j.dir, "-E").stdout,
+          found, "grep PATTERN DIR -E is the same")
+    equal(run("grep", "--", "-E", j.dir).status, 1,
+          "behind -- nothing is an option: grep -- -E DIR")
+    j.add("SET account=x overdraft=1 who=-E")
+    equal(len(texts(run("grep", "--", "-E", j.dir))), 1, "and finds it")
+    equal(len(texts(run("cat", "--", j.dir))), j.seq, "cat -- DIR")
+    once = run("verify", "--", "--json")
+    equal((once.status, texts(once)[0].split("\t")[0]), (65, "--json"),
+          "verify -- --json: a directory of that name")
+    once = run("explain", j.dir, "--key", "k", "--json", "--user", "u")
+    equal(once.status, 1, "explain DIR --key TEXT --json --user USER")
+    like(once.stderr(), "no journal here knows this id", "is understood")
 
 
 def cat(run, j):
@@ -80,6 +135,44 @@ def verify(run, j):
            j.check, "ok"], "verify prints TSV in a pipe")
     equal(texts(run("verify", j.dir, j.dir)), texts(once) * 2,
           "a row for each")
+    want = {"dir": j.dir, "component": "bankd", "name": "BankA",
+            "journal": UUID, "records": j.seq, "first": 1, "last": j.seq,
+            "check": j.check, "status": "ok"}
+    for arguments in (("verify", j.dir, "--json"), ("--json", "verify", j.dir)):
+        equal([json.loads(text) for text in texts(run(*arguments))], [want],
+              " ".join(arguments).replace(j.dir, "DIR") + ": an object a line")
+
+
+def not_there(run, place, j):
+    """What can be no journal is told as what it is."""
+    os.mkdir(place.path("empty"))
+    place.write("file", "")
+    os.mkdir(place.path("closed"), 0)
+    names = ["nowhere", "empty", "file", "closed"]
+    want = ["missing", "empty", "no-directory", "unreadable"]
+    paths = [place.path(name) for name in names]
+    options = {}
+    if os.geteuid() == 0:
+        # As somebody whom permissions bind, who can get at all but one.
+        options = {"user": 65534, "group": 65534, "extra_groups": []}
+        os.chmod(place.dir, 0o755)
+        os.chmod(place.path("empty"), 0o755)
+        shutil.copy(strife.program("strife-journal"), place.path("program"))
+        os.chmod(place.path("program"), 0o755)
+    once = subprocess.run(
+        [place.path("program") if options else
+         strife.program("strife-journal"), "verify", *paths],
+        capture_output=True, text=True, check=False, timeout=60, **options)
+    equal(once.returncode, 65, "nothing to read: exit 65")
+    rows = [text.split("\t") for text in once.stdout.splitlines()]
+    for row, path, what in zip(rows, paths, want):
+        equal((row[0], row[4], row[8]), (path, "0", what),
+              "verify: %s is %s" % (os.path.basename(path), what))
+    equal(len(once.stderr.splitlines()), 4, "and each has a message")
+    once = run("verify", paths[0], j.dir)
+    equal((once.status, [t.split("\t")[8] for t in texts(once)]),
+          (65, ["missing", "ok"]), "others are read nevertheless")
+    os.chmod(place.path("closed"), 0o700)
 
 
 def on_terminal(j):
@@ -139,6 +232,7 @@ def damage(run, place):
     once = run("verify", j.dir)
     equal(once.status, 65, "a missing segment: exit 65")
     like(once.stderr(), r"00000001\.journal", "and it is named")
+    equal(texts(once)[0].split("\t")[8], "damaged", "which is damage")
     equal(run("verify", place.path("nowhere")).status, 65,
           "a missing directory: exit 65")
 
@@ -188,6 +282,15 @@ def full(place, j):
     once = place.run("/bin/sh", "-c", 'exec "$0" cat "$1" >/dev/full',
                      strife.program("strife-journal"), j.dir)
     equal(once.status, 73, "output that cannot be written: exit 73")
+    for arguments in (("cat", j.dir), ("verify", j.dir), ("cat", "-h"),
+                      ("-h",), ("-V",)):
+        for to, why in ((">/dev/full", "No space left on device"),
+                        (">&-", "Bad file descriptor")):
+            once = place.run("/bin/sh", "-c", 'exec "$@" ' + to, "sh",
+                             strife.program("strife-journal"), *arguments)
+            equal((once.status, once.stderr()),
+                  (73, "strife-journal: standard output: " + why),
+                  "%s %s: exit 73, said once" % (arguments[0], to))
 
 
 with strife.Place() as place:
@@ -195,10 +298,12 @@ with strife.Place() as place:
         return place.run("strife-journal", *arguments)
 
     options(run)
+    options_anywhere(run, place)
     main = bank(place, "bank")
     cat(run, main)
     grep(run, main, bank(place, "other"))
     verify(run, main)
+    not_there(run, place, main)
     on_terminal(main)
     damage(run, place)
     foreign(run, place)

@@ -506,6 +506,10 @@ def bank(place):
     run = t.run("open", "c1", "CZK", "--overdraft", "7")
     ok(run.code == 0 and "overdraft of 5.00 CZK was left" in run.err,
        "with another overdraft: a warning that it was left as it is")
+    equal(run.rows[0]["overdraft"], "5.00", "which the row has, too")
+    run = t.run("open", "-", stdin="c1\tCZK\t\nc2\tCZK\t\nc3\tCZK\t5\n")
+    equal([r["overdraft"] for r in run.rows], ["5.00", "", "5"],
+          "so do rows; what is right stands as it was given")
     equal(t.run("open", "c1", "CZK", "--overdraft", "5").err, "",
           "with the same: none")
     equal(t.run("open", "-", stdin="\ufeff" + text).code, 0,

@@ -166,7 +166,12 @@ def gateway(place):
     row = c.run("status", paid["id"]).rows[0]
     equal((row["state"], row["from"], row["to"], row["user"]),
           ("committed", "alice@BankA", "bob@BankB", "alice"), "status")
-    equal(c.run("status", new_id()).code, 1, "of an unknown id: exit 1")
+    run = c.run("status", new_id())
+    equal(run.code, 1, "of an unknown id: exit 1")
+    like(run.err, r": no payment has this id \(NOT_FOUND\)",
+         "an operator is not told of his own payments")
+    equal(client.call("STATUS", id=new_id())["text"],
+          "no payment of yours has this id", "a client is")
     events = [r["event"] for r in c.run("explain", paid["id"]).rows]
     ok(events[:1] == ["RECEIVED"] and "COMMIT" in events, "explain")
     stats = {r["name"]: r["value"] for r in c.run("stats").rows}

@@ -49,6 +49,9 @@ usage(("--jsn", "accounts"), "--json", "a misspelt option of all")
 usage(("pay", "--form", "x"), "--from", "a misspelt option of a command")
 usage(("pay", "--from"), "--from needs a value", "an option without value")
 usage(("pay", "--no-hold=yes"), "takes no value", "a value too many")
+usage(("pay", "--no-"), "ambiguous option: --no- (--no-hold, --no-queue)",
+      "the beginning of two options: both are named")
+usage(("history", "-5"), "unknown option: -5\n", "a digit where no amount is")
 usage(("accounts", "x"), "no operand", "an operand too many")
 usage(("balance", "alice"), "NAME@BANK", "an account without a bank")
 usage(("pay",) + PAYMENT, "AMOUNT and CURRENCY", "no amount")
@@ -125,6 +128,9 @@ config("user", "no user", user=None)
 config("user", "a user that cannot be", user="al/ice")
 config("retries", "retries out of range", retries="-1")
 config("HOST:PORT", "a gateway without port", gateways='["localhost"]')
+config("pay.yaml:1:", "a gateway at port 0", gateways='["127.0.0.1:0"]')
+config("a gateway's port is from 1 to 65535", "port 0, in other words",
+       gateways='["[::1]:00"]')
 config("poll", "queue: an unknown key", queue="{pol: 30s}")
 config("min_delay", "queue: delays the wrong way round",
        queue="{min_delay: 20m, max_delay: 10m}")
@@ -146,6 +152,19 @@ config("empty", "an empty password", password_file="empty")
 os.chmod(p.path("client.key"), 0o644)
 config("client.key", "a key that others can read")
 os.chmod(p.path("client.key"), 0o600)
+
+# ---- -v ----
+gateway = p.gateway("PAY => OK id={id} state=committed seq=7 time={time}")
+p.config(gateway)
+r = p.pay("-v", "pay", *PAYMENT, "1.00", "CZK")
+is_((r.returncode, r.stderr.count("connected to "), gateway.connections),
+    (0, 1, 1), "-v: one connection is told once")
+gateway = p.gateway("PAY x2 => close\n"
+                    "PAY => OK id={id} state=committed seq=7 time={time}")
+p.config(gateway)
+r = p.pay("-v", "pay", *PAYMENT, "1.00", "CZK")
+is_((r.returncode, r.stderr.count("connected to "), gateway.connections),
+    (0, 3, 3), "-v: each of three connections is told")
 
 # ---- --no-hold in words ----
 r = p.pay("pay", "-h")
@@ -170,4 +189,33 @@ for program in ("strife-pay", "strife-queue", "strife-bench", "strife-ctl",
         is_((r.returncode, r.stderr), (73, program + ": standard output: No "
                                        "space left on device\n"),
             "%s %s: a full disk: exit 73, said once" % (program, said))
+        r = subprocess.run(
+            ["/bin/sh", "-c", 'exec "$0" "$1" >&-', os.path.join(BIN, program),
+             said], stderr=subprocess.PIPE, text=True, check=False)
+        is_((r.returncode, r.stderr), (73, program + ": standard output: Bad "
+                                       "file descriptor\n"),
+            "%s %s: a closed one: exit 73, said once" % (program, said))
+
+# Nothing that is opened later may take the place of what is closed: it would
+# be written to.
+gateway = p.gateway("ACCOUNTS => ROW account=alice@BankA currency=CZK | OK")
+p.config(gateway)
+r = subprocess.run(["/bin/sh", "-c", 'exec "$0" accounts <&- >&-',
+                    os.path.join(BIN, "strife-pay")], stderr=subprocess.PIPE,
+                   text=True, check=False, env=p.environment(), timeout=120)
+is_((r.returncode, r.stderr), (73, "strife-pay: standard output: Bad file "
+                               "descriptor\n"),
+    "accounts, with standard output closed: exit 73, and says what it is")
+r = subprocess.run(["/bin/sh", "-c", 'exec "$0" accounts 2>&-',
+                    os.path.join(BIN, "strife-pay")], stdout=subprocess.PIPE,
+                   text=True, check=False, env=p.environment(), timeout=120)
+is_((r.returncode, r.stdout), (0, "alice@BankA\tCZK\n"),
+    "with standard error closed: as ever")
+r = subprocess.run(["/bin/sh", "-c", 'exec "$0" batch - <&-',
+                    os.path.join(BIN, "strife-pay")], stdout=subprocess.PIPE,
+                   stderr=subprocess.PIPE, text=True, check=False,
+                   env=p.environment(), timeout=120)
+ok(r.returncode == 65 and "Bad file descriptor" in r.stderr,
+   "batch from a closed standard input: exit 65, and says so",
+   r.returncode, r.stderr)
 done()

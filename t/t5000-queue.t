@@ -28,14 +28,12 @@ def spool():
 
 
 def places():
-    """{last digit of an id: place}; CHECKs that none is in two of them."""
+    """{N of an id ID + N, any other id whole: its place, or "twice"}."""
     found = {}
     for place, names in spool().items():
         for name in names:
-            if name[-1] in found:
-                found[name[-1]] = "twice"
-            else:
-                found[name[-1]] = place
+            key = name[len(ID):] if name.startswith(ID) else name
+            found[key] = "twice" if key in found else place
     return found
 
 

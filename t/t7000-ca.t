@@ -68,6 +68,16 @@ ok $? 'it is the version of everything else'
 exits 0 '-h' -h
 grep -q '^usage: strife-ca' out
 ok $? '-h prints the usage on standard output'
+for words in 'init -h' 'issue -h' 'issue client a --help' 'renew -h' \
+	'renew --if-due -h' 'revoke -h' 'crl --help' 'check -h'; do
+	# shellcheck disable=SC2086
+	exits 0 "$words" $words
+	grep -q '^usage: strife-ca' out
+	ok $? 'the usage'
+done
+exits 0 'issue -V' issue -V
+grep -q '^strife-ca ' out
+ok $? 'the version'
 exits 64 'no command'
 exits 64 'an unknown command' frob
 exits 64 'an unknown option' -x init
@@ -178,6 +188,19 @@ age shorty '-7 days' '+3 days -1 hour'
 ok $? 'when it has aged'
 
 echo '# what issue refuses'
+exits 0 'hosts that it has anyhow, and one twice' issue gateway gw2 \
+	--host ::1 --host 0:0::0001 --host 127.0.0.1 --host LOCALHOST \
+	--host a.example.org --host A.example.org \
+	--host 2001:db8::ab --host=2001:DB8:0:0:0:0:0:00AB --host fe80::
+extensions ca/gw2.crt >out 2>err
+grep -qx ' *URI:strife://gateway/gw2, DNS:localhost, IP Address:127.0.0.1, IP Address:0:0:0:0:0:0:0:1, DNS:a.example.org, IP Address:2001:DB8:0:0:0:0:0:AB, IP Address:FE80:0:0:0:0:0:0:0' out
+ok $? 'each stands there once'
+exits 0 'operands behind --' issue client -- behind
+[ -s ca/behind.crt ]
+ok $? 'are operands'
+exits 64 'and so are options there' issue -- client --days
+says "the name '--days' cannot be used for files" 'a name is wrong'
+rm -f ca/gw2.crt ca/gw2.key ca/behind.crt ca/behind.key
 before=$(state)
 exits 73 'one that exists' issue client alice
 says 'revoke' 'it says how to replace it'
@@ -283,6 +306,14 @@ exits 1 'what was replaced by hand' check
 
 echo '# renew'
 exits 64 'neither --if-due nor names' renew
+exits 64 'both --if-due and names' renew --if-due gw1
+says 'takes --if-due or names, not both' 'it says so'
+exits 64 'in the other order, too' renew gw1 --if-due
+says 'takes --if-due or names, not both' 'it says so'
+exits 64 'an unknown option' renew --if-du
+says "unknown option '--if-du'" 'it says so'
+exits 64 'behind -- a name' renew -- --if-due
+says "the name '--if-due' cannot be used for files" 'which is wrong'
 cp ca/gw1.crt gw1.before
 cp ca/shorty.crt shorty.before
 cp ca/shorty.key shorty.key.before
@@ -390,5 +421,34 @@ ok $? 'or else ./certs'
 mkdir -p "with space \$x" && "$bin/strife-ca" -d "with space \$x" init \
 	>out 2>err && "$bin/strife-ca" -d "with space \$x" check >out 2>err
 ok $? 'any name of a directory will do'
+
+echo '# what cannot be read'
+# as_nobody ARGUMENT...: strife-ca as a user whom permissions bind.
+as_nobody() {
+	if [ "$(id -u)" -eq 0 ]; then
+		set -- setpriv --reuid 65534 --regid 65534 --clear-groups \
+			"$tmp/tree/bin/strife-ca" "$@"
+	else
+		set -- "$tmp/tree/bin/strife-ca" "$@"
+	fi
+	"$@" >"$tmp/out" 2>"$tmp/err"
+}
+chmod 755 "$tmp" tree tree/bin tree/bin/strife-ca
+mkdir shut shut/ca open && mkdir -m 755 open/.ca && : >open/ca.crt
+chmod 0 shut open/.ca && chmod 755 open && : >file
+for dir in shut shut/ca open; do
+	as_nobody -d "$dir" check
+	[ $? -eq 78 ] && grep -Eq "^strife-ca: $dir(/.ca)?: Permission denied" err
+	ok $? "$dir: exit 78, it says why"
+done
+chmod 700 shut open/.ca
+for dir in file file/ca; do
+	"$bin/strife-ca" -d "$dir" check >out 2>err
+	[ $? -eq 78 ] && grep -q "^strife-ca: $dir: Not a directory" err
+	ok $? "$dir: exit 78, it says what it is"
+done
+"$bin/strife-ca" -d nowhere check >out 2>err
+[ $? -eq 78 ] && grep -q "^strife-ca: nowhere: no such directory" err
+ok $? 'none: exit 78, it says so'
 
 echo "1..$count"

@@ -4,15 +4,11 @@
  */
 #include <bsd/stdlib.h>
 #include <err.h>
-#include <locale.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 
-#include "base/log.h"
-#include "base/privileges.h"
+#include "client/configure.h"
 #include "client/options.h"
 #include "client/output.h"
 #include "client/session.h"
@@ -162,24 +158,6 @@ read_options(struct bench *b, int argc, char **argv)
 /* ---- The whole ---- */
 
 static int
-configure(struct bench *b)
-{
-	char *path = client_config_find(b->options.config);
-	struct yaml_error error;
-	int result;
-
-	if (path == NULL)
-		err(EXIT_OSERR, "configuration");
-	result = client_config_read(&b->config, path, &error);
-	if (result == -1)
-		warnx("%s", error.text);
-	else if (b->options.verbose)
-		warnx("configuration: %s", path);
-	free(path);
-	return result == 0 ? EXIT_OK : EXIT_CONFIG;
-}
-
-static int
 allow_files(uint32_t connections)
 {
 	struct rlimit files;
@@ -207,7 +185,7 @@ run(struct bench *b)
 	    .window = b->load.window,
 	    .rate = b->load.rate,
 	    .json = b->options.json};
-	int result = configure(b);
+	int result = configure_read(&b->options, &b->config);
 
 	if (result == EXIT_OK)
 		result = pairs_read(&b->pairs, b->pairs_path);
@@ -227,12 +205,7 @@ main(int argc, char **argv)
 	    .load = {.connections = 1, .window = 1, .seconds = 10, .seed = 1}};
 	int result;
 
-	(void)setlocale(LC_CTYPE, "C.UTF-8");
-	(void)umask(077);
-	(void)signal(SIGPIPE, SIG_IGN);
-	if (privileges_no_core() != 0)
-		err(EXIT_OSERR, "cannot turn core dumps off");
-	log_set_level(LOG_LEVEL_ERROR);
+	options_begin();
 	b.load.config = &b.config;
 	b.load.pairs = &b.pairs;
 	result = read_options(&b, argc, argv);

@@ -65,6 +65,15 @@ say() {
 		die "$EX_CANTCREATE" 'standard output cannot be written'
 }
 
+# tell -h|-V: prints what is asked for, and that is all.
+tell() {
+	case $1 in
+	-h | --help) say '%s\n' "$usage_text" ;;
+	*) say 'strife-ca %s\n' "$version" ;;
+	esac
+	exit 0
+}
+
 # What openssl says is shown only when it fails.
 run() {
 	openssl "$@" >"$work/said" 2>&1 </dev/null && return 0
@@ -156,11 +165,36 @@ is_ipv6() {
 		}'
 }
 
+# Prints an address that is_ipv6 takes as openssl(1) does: each has one form.
+whole_ipv6() {
+	printf '%s\n' "$1" | awk '
+		function add(groups,    n, i, part, group) {
+			n = split(groups, part, ":")
+			for (i = 1; i <= n; i++) {
+				group = toupper(part[i])
+				sub(/^0+/, "", group)
+				text = text ":" (group == "" ? "0" : group)
+			}
+			return n
+		}
+		{
+			halves = split($0, half, "::")
+			left = 8 - add(half[1])
+			if (halves > 1)
+				left -= split(half[2], ignored, ":")
+			while (left-- > 0)
+				text = text ":0"
+			if (halves > 1)
+				add(half[2])
+			print substr(text, 2)
+		}'
+}
+
 # Prints a host as a subject alternative name; fails where it cannot be one.
 host_san() {
 	case $1 in
 	'' | -* | .* | *[!A-Za-z0-9.:_-]*) return 1 ;;
-	*:*) is_ipv6 "$1" && printf 'IP:%s' "$1" ;;
+	*:*) is_ipv6 "$1" && printf 'IP:%s' "$(whole_ipv6 "$1")" ;;
 	*[!0-9.]*)
 		[ "${#1}" -le 253 ] && printf 'DNS:%s' "$1"
 		;;
@@ -180,7 +214,19 @@ need_openssl() {
 # Everything happens inside DIR, so that its path never needs quoting.
 enter() {
 	if [ ! -d "$dir" ] || ! cd -- "$dir" 2>/dev/null; then
-		die "$EX_CONFIG" "$dir: no such directory (strife-ca init)"
+		# Only another program says why.
+		why=$(ls -d -- "$dir/." 2>&1 >/dev/null)
+		case $why in
+		*': No such file or directory')
+			die "$EX_CONFIG" "$dir: no such directory" \
+				"(strife-ca init)"
+			;;
+		esac
+		die "$EX_CONFIG" "$dir: ${why##*: }"
+	fi
+	[ -r . ] || die "$EX_CONFIG" "$dir: Permission denied"
+	if [ -d .ca ] && [ ! -x .ca ]; then
+		die "$EX_CONFIG" "$dir/.ca: Permission denied"
 	fi
 	if [ ! -f ca.crt ] || [ ! -f .ca/index.txt ]; then
 		die "$EX_CONFIG" "$dir: no CA here: run strife-ca init first"
@@ -420,7 +466,8 @@ issue_parse() {
 	issue_role=
 	issue_name=
 	issue_days=$leaf_days
-	hosts=
+	hosts=DNS:localhost,IP:127.0.0.1,IP:0:0:0:0:0:0:0:1
+	host_given=
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--host | --days)
@@ -429,6 +476,14 @@ issue_parse() {
 			shift
 			;;
 		--host=* | --days=*) issue_option "${1%%=*}" "${1#*=}" ;;
+		-h | --help | -V | --version) tell "$1" ;;
+		--)
+			shift
+			for operand; do
+				issue_operand "$operand"
+			done
+			break
+			;;
 		-*) usage "unknown option '$1'" ;;
 		*) issue_operand "$1" ;;
 		esac
@@ -438,8 +493,8 @@ issue_parse() {
 	check_name "$issue_role" "$issue_name"
 	issue_san=URI:strife://$issue_role/$issue_name
 	if [ "$issue_role" = gateway ]; then
-		issue_san=$issue_san,DNS:localhost,IP:127.0.0.1,IP:::1$hosts
-	elif [ -n "$hosts" ]; then
+		issue_san=$issue_san,$hosts
+	elif [ -n "$host_given" ]; then
 		usage "--host is for a gateway's certificate"
 	fi
 }
@@ -464,7 +519,10 @@ issue_option() {
 		return
 	fi
 	host=$(host_san "$2") || usage "bad host '$2': a name or an address"
-	hosts=$hosts,$host
+	host_given=1
+	# Once each, in whichever case a name is written.
+	printf '%s\n' "$hosts" | tr , '\n' | grep -Fqix -e "$host" ||
+		hosts=$hosts,$host
 }
 
 cmd_issue() {
@@ -538,14 +596,13 @@ renew_due() {
 }
 
 cmd_renew() {
-	case $#,${1-} in
-	0,*) usage "renew takes --if-due or names" ;;
-	1,--if-due)
+	if [ -n "$if_due" ]; then
+		[ $# -eq 0 ] || usage "renew takes --if-due or names, not both"
 		begin
 		renew_due
 		return
-		;;
-	esac
+	fi
+	[ $# -gt 0 ] || usage "renew takes --if-due or names"
 	for name; do
 		check_name client "$name"
 	done
@@ -710,14 +767,7 @@ while [ $# -gt 0 ]; do
 		shift
 		;;
 	-d?*) dir=${1#-d} ;;
-	-h | --help)
-		say '%s\n' "$usage_text"
-		exit 0
-		;;
-	-V | --version)
-		say 'strife-ca %s\n' "$version"
-		exit 0
-		;;
+	-h | --help | -V | --version) tell "$1" ;;
 	--)
 		shift
 		break
@@ -740,11 +790,32 @@ fi
 command=$1
 shift
 case $command in
+init | issue | renew | revoke | crl | check) ;;
+*) usage "unknown command '$command'" ;;
+esac
+
+# The options of a command; those of issue have values. Operands stay in "$@".
+if_due=
+ended=
+[ "$command" != issue ] || ended=1
+for word; do
+	shift
+	case $ended$word in
+	-h | --help | -V | --version) tell "$word" ;;
+	--if-due)
+		[ "$command" = renew ] || usage "unknown option '$word'"
+		if_due=1
+		;;
+	--) ended=1 ;;
+	-*) usage "unknown option '$word'" ;;
+	*) set -- "$@" "$word" ;;
+	esac
+done
+case $command in
 init) cmd_init "$@" ;;
 issue) cmd_issue "$@" ;;
 renew) cmd_renew "$@" ;;
 revoke) cmd_revoke "$@" ;;
 crl) cmd_crl "$@" ;;
 check) cmd_check "$@" ;;
-*) usage "unknown command '$command'" ;;
 esac

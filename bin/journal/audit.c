@@ -2,7 +2,6 @@
  * audit: do the journals of a gateway and its banks agree, and are they right?
  * It reads every gateway, then every bank, then compares (audit.h).
  */
-#include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -246,29 +245,24 @@ audit(struct audit *a, int count, char **dirs)
 }
 
 int
-command_audit(int argc, char **argv)
+command_audit(struct options *o, int argc, char **argv)
 {
-	static const struct option options[] = {
-	    {"json", no_argument, NULL, 'j'},
+	static const struct option longs[] = {JOURNAL_LONG_JSON,
 	    {"stopped", no_argument, NULL, 's'},
-	    {"verbose", no_argument, NULL, 'v'},
-	    {NULL, 0, NULL, 0},
-	};
+	    {"verbose", no_argument, NULL, 'v'}, JOURNAL_LONG};
 	struct audit a = {.verbose = false};
 	int c, code;
 
-	while ((c = getopt_long(argc, argv, "+sv", options, NULL)) != -1) {
-		if (c == 'j')
-			a.json = true;
-		else if (c == 's')
-			a.stopped = true;
-		else if (c == 'v')
-			a.verbose = true;
-		else
-			return usage_of(argv[0]);
+	while ((c = journal_option(o, argc, argv, JOURNAL_SHORT "sv", longs)) !=
+	    OPTIONS_END) {
+		if (c != 's')
+			return EXIT_USAGE;
+		a.stopped = true;
 	}
+	a.json = o->json;
+	a.verbose = o->verbose;
 	if (optind >= argc)
-		return usage_of(argv[0]);
+		return options_usage(o, "needs DIR...");
 	a.sources = calloc((size_t)(argc - optind), sizeof(*a.sources));
 	if (a.sources == NULL) {
 		complain("out of memory");

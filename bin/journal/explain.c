@@ -2,9 +2,7 @@
  * explain: all that the journals say of one payment, in the order of time, and
  * where it stands.
  */
-#include <getopt.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/exitcode.h"
 #include "client/ids.h"
@@ -123,31 +121,27 @@ explain(struct story *s, int count, char **dirs, bool json)
 }
 
 int
-command_explain(int argc, char **argv)
+command_explain(struct options *o, int argc, char **argv)
 {
-	static const struct option options[] = {
-	    {"json", no_argument, NULL, 'j'},
-	    {"key", required_argument, NULL, 'k'},
-	    {"user", required_argument, NULL, 'u'},
-	    {NULL, 0, NULL, 0},
-	};
+	enum { OPTION_KEY = OPTIONS_FIRST, OPTION_USER };
+	static const struct option longs[] = {JOURNAL_LONG_JSON,
+	    {"key", required_argument, NULL, OPTION_KEY},
+	    {"user", required_argument, NULL, OPTION_USER}, JOURNAL_LONG};
 	struct story s = {.count = 0};
 	const char *key = NULL, *user = NULL;
-	bool json = false;
 	int c, code;
 
-	while ((c = getopt_long(argc, argv, "+", options, NULL)) != -1) {
-		if (c == 'j')
-			json = true;
-		else if (c == 'k')
+	while ((c = journal_option(o, argc, argv, JOURNAL_SHORT, longs)) !=
+	    OPTIONS_END) {
+		if (c == OPTION_KEY)
 			key = optarg;
-		else if (c == 'u')
+		else if (c == OPTION_USER)
 			user = optarg;
 		else
-			return usage_of(argv[0]);
+			return EXIT_USAGE;
 	}
 	if ((key == NULL) != (user == NULL))
-		return usage_of("explain");
+		return options_usage(o, "--key and --user go together");
 	if (key != NULL) {
 		s.id = id_from_key(str_from(user), str_from(key));
 	} else if (optind < argc &&
@@ -156,8 +150,11 @@ command_explain(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	if (optind >= argc)
-		return usage_of("explain");
-	code = explain(&s, argc - optind, argv + optind, json);
+		return options_usage(o,
+		    key != NULL ? "needs DIR..."
+				: "needs ID, or --key TEXT --user USER, and "
+				  "DIR...");
+	code = explain(&s, argc - optind, argv + optind, o->json);
 	story_free(&s);
 	return code;
 }

@@ -7,24 +7,34 @@
 
 #include <stdbool.h>
 
+#include "client/options.h"
 #include "journal/reader.h"
 
-struct command {
-	const char *name;
-	const char *operands; /* behind the name, for the usage */
-	const char *summary;
-	/* argv[0] is the name; getopt(3) starts anew. Returns an exit code. */
-	int (*run)(int argc, char **argv);
-};
+/*
+ * argv[0] is the command's name; getopt(3) starts anew, and `json` may have
+ * been asked for before the command. Each returns an exit code.
+ */
+int command_cat(struct options *, int argc, char **argv);
+int command_grep(struct options *, int argc, char **argv);
+int command_verify(struct options *, int argc, char **argv);
+int command_audit(struct options *, int argc, char **argv);
+int command_explain(struct options *, int argc, char **argv);
 
-int command_cat(int argc, char **argv);
-int command_grep(int argc, char **argv);
-int command_verify(int argc, char **argv);
-int command_audit(int argc, char **argv);
-int command_explain(int argc, char **argv);
+/* What every command's options end with: there is no configuration. */
+#define JOURNAL_LONG \
+	{"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'V'}, \
+	{ \
+		NULL, 0, NULL, 0 \
+	}
+#define JOURNAL_LONG_JSON \
+	{ \
+		"json", no_argument, NULL, OPTIONS_JSON \
+	}
+#define JOURNAL_SHORT ":hV"
 
-/* Says on stderr how the command in argv[0] is used; returns EXIT_USAGE. */
-int usage_of(const char *command);
+/* As options_next; -h and -V end the program. */
+int journal_option(struct options *, int argc, char **argv, const char *shorts,
+    const struct option *longs);
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /*
  * Gives every record of the journal in dir to each, as it is and as text.

@@ -2,7 +2,6 @@
 #include <regex.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/exitcode.h"
 #include "journal.h"
@@ -19,12 +18,15 @@ print_record(void *ctx, const struct record *record, struct str text)
 }
 
 int
-command_cat(int argc, char **argv)
+command_cat(struct options *o, int argc, char **argv)
 {
+	static const struct option longs[] = {JOURNAL_LONG};
 	int code = EXIT_OK, i;
 
-	if (getopt(argc, argv, "+") != -1 || optind >= argc)
-		return usage_of(argv[0]);
+	if (journal_option(o, argc, argv, JOURNAL_SHORT, longs) != OPTIONS_END)
+		return EXIT_USAGE;
+	if (optind >= argc)
+		return options_usage(o, "needs DIR...");
 	for (i = optind; i < argc; i++)
 		code = worse(code, walk(argv[i], print_record, NULL, NULL));
 	return code;
@@ -142,21 +144,23 @@ grep_dirs(struct pattern *p, int count, char **dirs)
 }
 
 int
-command_grep(int argc, char **argv)
+command_grep(struct options *o, int argc, char **argv)
 {
+	static const struct option longs[] = {JOURNAL_LONG};
 	struct pattern p = {.is_regex = false};
 	char error[256];
 	int c, code;
 
-	while ((c = getopt(argc, argv, "+E")) != -1) {
+	while ((c = journal_option(o, argc, argv, JOURNAL_SHORT "E", longs)) !=
+	    OPTIONS_END) {
 		if (c != 'E')
-			return usage_of(argv[0]);
+			return EXIT_USAGE;
 		p.is_regex = true;
 	}
 	argc -= optind;
 	argv += optind;
 	if (argc < 2)
-		return usage_of("grep");
+		return options_usage(o, "needs PATTERN DIR...");
 	if (!p.is_regex) {
 		if (!pattern_text(&p, argv[0])) {
 			complain("the pattern is longer than any record");

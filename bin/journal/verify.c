@@ -1,27 +1,36 @@
 /* verify: one row for each journal. */
-#include <inttypes.h>
-#include <stdio.h>
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/exitcode.h"
 #include "base/hex.h"
+#include "client/output.h"
 #include "journal.h"
+#include "journal/segment.h"
 #include "journal/witness.h"
 #include "wire/id.h"
 #include "wire/msg.h"
 
-#define COLUMNS 9
-
-static const char *const heads[COLUMNS] = {"dir", "component", "name",
-    "journal", "records", "first", "last", "check", "status"};
+static const struct column columns[] = {
+    {"dir", COLUMN_TEXT, 0},
+    {"component", COLUMN_TEXT, 0},
+    {"name", COLUMN_TEXT, 0},
+    {"journal", COLUMN_TEXT, 0},
+    {"records", COLUMN_NUMBER, 0},
+    {"first", COLUMN_NUMBER, 0},
+    {"last", COLUMN_NUMBER, 0},
+    {"check", COLUMN_TEXT, 0},
+    {"status", COLUMN_TEXT, 0},
+};
 
 struct found {
 	const char *dir;
 	char component[WORD_MAX_LEN + 1], name[NODE_MAX_LEN + 1];
-	char journal[ID_TEXT_LEN + 1];
-	char records[24], first[24], last[24], check[33];
+	char journal[ID_TEXT_LEN + 1], check[33];
 	const char *status;
 	struct witness *witness;
 	bool no_memory;
@@ -49,12 +58,6 @@ take_record(void *ctx, const struct record *record, struct str text)
 }
 
 static void
-number(char into[24], uint64_t n)
-{
-	(void)snprintf(into, 24, "%" PRIu64, n);
-}
-
-static void
 say(const char *text)
 {
 	complain("%s", text);
@@ -78,6 +81,26 @@ read_all(struct found *f, enum reader_status *status)
 	return code;
 }
 
+/* In a word: why nothing, or no more, can be read there. */
+static const char *
+why_unread(const char *dir)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), result;
+	uint32_t last, missing;
+
+	if (fd == -1)
+		return errno == ENOENT ? "missing"
+		    : errno == ENOTDIR ? "no-directory"
+				       : "unreadable";
+	result = segment_list(fd, &last, &missing);
+	(void)close(fd);
+	if (result != 0)
+		return "unreadable";
+	if (missing != 0)
+		return "damaged";
+	return last == 0 ? "empty" : "unreadable";
+}
+
 static int
 verify_dir(struct found *f, const char *dir)
 {
@@ -86,67 +109,54 @@ verify_dir(struct found *f, const char *dir)
 
 	f->dir = dir;
 	code = read_all(f, &status);
-	number(f->records, f->count);
-	number(f->first, f->first_seq);
-	number(f->last, f->last_seq);
-	if (code != EXIT_OK)
+	if (status == READER_ERROR)
+		f->status = why_unread(dir);
+	else if (code != EXIT_OK)
 		f->status = "damaged";
 	else
 		f->status = status == READER_TORN ? "unfinished" : "ok";
 	return code;
 }
 
-static const char *
-cell(const struct found *f, int column)
+static int
+print(const struct found *rows, int count, bool json)
 {
-	const char *const cells[COLUMNS] = {f->dir, f->component, f->name,
-	    f->journal, f->records, f->first, f->last, f->check, f->status};
+	struct output *out =
+	    output_open(&(struct output_options){.columns = columns,
+		.count = sizeof(columns) / sizeof(columns[0]),
+		.json = json});
+	int i;
 
-	return cells[column];
-}
+	if (out == NULL)
+		err(EXIT_OSERR, "memory");
+	for (i = 0; i < count; i++) {
+		const struct found *f = &rows[i];
 
-/* For people: a head, and columns that stand below each other. */
-static void
-print_table(const struct found *rows, int count)
-{
-	int width[COLUMNS], column, i, len;
-
-	for (column = 0; column < COLUMNS; column++) {
-		width[column] = (int)strlen(heads[column]);
-		for (i = 0; i < count; i++) {
-			len = (int)strlen(cell(&rows[i], column));
-			width[column] =
-			    len > width[column] ? len : width[column];
-		}
+		output_text(out, str_from(f->dir));
+		output_text(out, str_from(f->component));
+		output_text(out, str_from(f->name));
+		output_text(out, str_from(f->journal));
+		output_u64(out, f->count);
+		output_u64(out, f->first_seq);
+		output_u64(out, f->last_seq);
+		output_text(out, str_from(f->check));
+		output_text(out, str_from(f->status));
+		output_row(out);
 	}
-	for (i = -1; i < count; i++) {
-		for (column = 0; column < COLUMNS - 1; column++)
-			(void)printf("%-*s  ", width[column],
-			    i < 0 ? heads[column] : cell(&rows[i], column));
-		(void)printf(
-		    "%s\n", i < 0 ? heads[column] : cell(&rows[i], column));
-	}
-}
-
-static void
-print_tsv(const struct found *rows, int count)
-{
-	int column, i;
-
-	for (i = 0; i < count; i++)
-		for (column = 0; column < COLUMNS; column++)
-			(void)printf("%s%c", cell(&rows[i], column),
-			    column == COLUMNS - 1 ? '\n' : '\t');
+	return output_close(out);
 }
 
 int
-command_verify(int argc, char **argv)
+command_verify(struct options *o, int argc, char **argv)
 {
+	static const struct option longs[] = {JOURNAL_LONG_JSON, JOURNAL_LONG};
 	struct found *rows;
 	int code = EXIT_OK, i, count;
 
-	if (getopt(argc, argv, "+") != -1 || optind >= argc)
-		return usage_of(argv[0]);
+	if (journal_option(o, argc, argv, JOURNAL_SHORT, longs) != OPTIONS_END)
+		return EXIT_USAGE;
+	if (optind >= argc)
+		return options_usage(o, "needs DIR...");
 	count = argc - optind;
 	rows = calloc((size_t)count, sizeof(*rows));
 	if (rows == NULL) {
@@ -155,10 +165,7 @@ command_verify(int argc, char **argv)
 	}
 	for (i = 0; i < count; i++)
 		code = worse(code, verify_dir(&rows[i], argv[optind + i]));
-	if (isatty(STDOUT_FILENO))
-		print_table(rows, count);
-	else
-		print_tsv(rows, count);
+	code = worse(code, print(rows, count, o->json));
 	free(rows);
 	return code;
 }

@@ -10,9 +10,8 @@
 
 #include "base/check.h"
 #include "base/file.h"
-#include "client/ids.h"
+#include "client/naming.h"
 #include "pay.h"
-#include "payid.h"
 #include "rows.h"
 #include "sender.h"
 
@@ -163,7 +162,7 @@ assign(struct pay *pay, struct rows *rows, const char *out)
 	if (access(out, F_OK) == 0)
 		return out_refused(out, EEXIST);
 	if (rows->missing > 0) {
-		result = payid_reserve(pay, &ids, rows->missing);
+		result = naming_reserve(pay->client, &ids, rows->missing);
 		if (result != EXIT_OK)
 			return result;
 	}

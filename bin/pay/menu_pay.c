@@ -3,10 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "client/ids.h"
+#include "client/naming.h"
 #include "client/order.h"
 #include "menu.h"
-#include "payid.h"
 #include "pending.h"
 #include "wire/money.h"
 
@@ -176,7 +175,7 @@ menu_pay(struct menu *menu)
 		printf("Not sent.\n");
 		return;
 	}
-	if (payid_reserve(menu->pay, &ids, 1) != EXIT_OK)
+	if (naming_reserve(menu->pay->client, &ids, 1) != EXIT_OK)
 		return;
 	id = ids_next(&ids);
 	id_text(&id, text);

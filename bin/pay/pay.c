@@ -5,15 +5,11 @@
 #include "pay.h"
 
 #include <err.h>
-#include <locale.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 #include "base/check.h"
-#include "base/log.h"
-#include "base/privileges.h"
 #include "base/version.h"
+#include "client/configure.h"
 #include "help.h"
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
@@ -91,7 +87,7 @@ pay_start_with(struct pay *pay, const struct client_options *wanted)
 	struct client_options options = *wanted;
 	struct yaml_error error;
 
-	if (options_configure(&pay->options, &pay->config) != EXIT_OK)
+	if (configure_read(&pay->options, &pay->config) != EXIT_OK)
 		return EXIT_CONFIG;
 	options.config = &pay->config;
 	options.agent = "strife-pay/" STRIFE_VERSION;
@@ -190,12 +186,7 @@ main(int argc, char **argv)
 			      .help = help_common}};
 	int index, result;
 
-	(void)setlocale(LC_CTYPE, "C.UTF-8");
-	(void)umask(077);
-	(void)signal(SIGPIPE, SIG_IGN);
-	if (privileges_no_core() != 0)
-		err(EXIT_OSERR, "cannot turn core dumps off");
-	log_set_level(LOG_LEVEL_ERROR);
+	options_begin();
 	if (pay_option(&pay, argc, argv, "+" OPTIONS_SHORT, longs) !=
 	    OPTIONS_END)
 		return EXIT_USAGE;

@@ -7,11 +7,10 @@
 #include "accounts.h"
 #include "base/check.h"
 #include "client/answer.h"
-#include "client/ids.h"
 #include "client/login.h"
+#include "client/naming.h"
 #include "client/output.h"
 #include "pay.h"
-#include "payid.h"
 #include "queued.h"
 #include "wait.h"
 
@@ -64,16 +63,10 @@ payment_options(struct pay *pay, struct payment *p, int argc, char **argv)
 static int
 payment_id(struct pay *pay, struct payment *p, struct id *id)
 {
-	struct ids ids;
-	int result;
+	const struct naming naming = {p->given.id, p->given.key};
+	int result = naming_id_or_new(
+	    &pay->options, &naming, pay->config.user, pay->client, id);
 
-	if (p->given.id != NULL || p->given.key != NULL) {
-		result = payid_named(pay, p->given.id, p->given.key, id);
-	} else {
-		result = payid_reserve(pay, &ids, 1);
-		if (result == EXIT_OK)
-			*id = ids_next(&ids);
-	}
 	if (result != EXIT_OK)
 		return result;
 	id_text(id, p->id_text);

@@ -4,9 +4,9 @@
 
 #include "base/check.h"
 #include "client/answer.h"
+#include "client/naming.h"
 #include "client/output.h"
 #include "pay.h"
-#include "payid.h"
 #include "queued.h"
 #include "wait.h"
 #include "wire/money.h"
@@ -41,6 +41,16 @@ struct asking {
 	int result;
 };
 
+static int
+named(const struct pay *pay, const struct question *q, uint32_t index,
+    struct id *id)
+{
+	const struct naming naming = {
+	    .operand = q->key == NULL ? q->ids[index] : NULL, .key = q->key};
+
+	return naming_id(&pay->options, &naming, pay->config.user, id);
+}
+
 /* IDs, or --key TEXT; starts the client. */
 static int
 which_payments(struct pay *pay, struct question *q, const struct option *longs,
@@ -65,7 +75,7 @@ which_payments(struct pay *pay, struct question *q, const struct option *longs,
 		    &pay->options, "needs either ID or --key TEXT");
 	/* A wrong id is told before the files are looked at. */
 	for (i = 0; i < q->id_count; i++)
-		if (payid_named(pay, q->ids[i], NULL, &id) != EXIT_OK)
+		if (named(pay, q, i, &id) != EXIT_OK)
 			return EXIT_USAGE;
 	return pay_start(pay, 1);
 }
@@ -254,8 +264,7 @@ status_all(struct pay *pay, const struct question *q, struct output *out)
 	if (q->wait.wanted)
 		wait_begin(&wait, pay, &q->wait);
 	for (i = 0; i < count; i++) {
-		one = payid_named(
-		    pay, q->key == NULL ? q->ids[i] : NULL, q->key, &id);
+		one = named(pay, q, i, &id);
 		if (one == EXIT_OK)
 			one = status_one(
 			    pay, q->wait.wanted ? &wait : NULL, &id, out);
@@ -362,8 +371,7 @@ cancel_run(struct pay *pay, int argc, char **argv)
 	if (result == EXIT_OK && q.id_count > 1)
 		result = options_usage(&pay->options, "one payment at a time");
 	if (result == EXIT_OK)
-		result = payid_named(
-		    pay, q.key == NULL ? q.ids[0] : NULL, q.key, &id);
+		result = named(pay, &q, 0, &id);
 	if (result == EXIT_OK)
 		result = queued_look(&asking.queued, pay, &id);
 	if (result == EXIT_OK)

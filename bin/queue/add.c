@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "base/check.h"
-#include "client/ids.h"
 #include "client/login.h"
 #include "client/order.h"
 #include "queue.h"
@@ -25,24 +24,6 @@ add_options(struct queue *q, struct adding *a, int argc, char **argv)
 		if (!order_option(&a->given, option))
 			return EXIT_USAGE;
 	return order_operands(&q->options, &a->given, argc, argv, &a->order);
-}
-
-static int
-add_id(struct queue *q, struct adding *a, const struct client *client)
-{
-	const struct naming naming = {
-	    .operand = a->given.id, .key = a->given.key};
-	struct ids ids;
-
-	if (naming.operand != NULL || naming.key != NULL)
-		return queue_id(q, &naming, &a->id);
-	ids_init(&ids, client_self(client));
-	if (ids_reserve(&ids, 1) == -1) {
-		ids_warn();
-		return EXIT_CONFIG;
-	}
-	a->id = ids_next(&ids);
-	return EXIT_OK;
 }
 
 static int
@@ -102,7 +83,9 @@ add_run(struct queue *q, int argc, char **argv)
 		result = queue_client(
 		    q, &client, &(struct client_options){.window = 1});
 	if (result == EXIT_OK)
-		result = add_id(q, &a, client);
+		result = naming_id_or_new(&q->options,
+		    &(struct naming){a.given.id, a.given.key}, q->config.user,
+		    client, &a.id);
 	if (result == EXIT_OK)
 		result = add(q, &a, login_user(client_login(client)));
 	client_free(client);

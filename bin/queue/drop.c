@@ -175,7 +175,8 @@ drop_run(struct queue *q, int argc, char **argv)
 	if (result == EXIT_OK)
 		result = queue_open(q);
 	if (result == EXIT_OK)
-		result = queue_id(q, &naming, &d.entry.id);
+		result = naming_id(
+		    &q->options, &naming, q->config.user, &d.entry.id);
 	if (result != EXIT_OK)
 		return result;
 	switch (spool_cancel_unsent(q->spool, &d.entry)) {

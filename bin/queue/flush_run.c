@@ -90,7 +90,7 @@ flush_run(struct queue *q, int argc, char **argv)
 
 	if (result == EXIT_OK && operand != NULL) {
 		naming = (struct naming){.operand = operand};
-		result = queue_id(q, &naming, &id);
+		result = naming_id(&q->options, &naming, q->config.user, &id);
 	}
 	if (result == EXIT_OK)
 		result = queue_open(q);

@@ -259,7 +259,7 @@ named(struct queue *q, struct id *id, int argc, char **argv)
 	if (result == EXIT_OK)
 		result = queue_open(q);
 	if (result == EXIT_OK)
-		result = queue_id(q, &naming, id);
+		result = naming_id(&q->options, &naming, q->config.user, id);
 	return result;
 }
 

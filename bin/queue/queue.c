@@ -6,15 +6,10 @@
 
 #include <err.h>
 #include <errno.h>
-#include <locale.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
-#include "base/log.h"
-#include "base/privileges.h"
 #include "base/version.h"
-#include "client/ids.h"
+#include "client/configure.h"
 #include "client/login.h"
 #include "help.h"
 
@@ -76,7 +71,7 @@ queue_no_operands(struct queue *q, int argc, char **argv)
 int
 queue_open(struct queue *q)
 {
-	int result = options_configure(&q->options, &q->config);
+	int result = configure_read(&q->options, &q->config);
 
 	if (result == EXIT_OK && spool_open(&q->spool, q->config.spool) == -1)
 		result = queue_broken(q);
@@ -147,25 +142,6 @@ queue_naming(struct queue *q, struct naming *naming, int argc, char **argv)
 }
 
 int
-queue_id(struct queue *q, const struct naming *naming, struct id *id)
-{
-	if (naming->key == NULL) {
-		if (ids_parse(id, str_from(naming->operand)))
-			return EXIT_OK;
-		return options_usage(&q->options,
-		    "%s is not an id: a UUID of 36 characters",
-		    naming->operand);
-	}
-	if (!ids_key_valid(str_from(naming->key)))
-		return options_usage(&q->options,
-		    "--key: TEXT is 1 to %d octets of UTF-8 without control "
-		    "characters",
-		    IDS_KEY_MAX);
-	*id = id_from_key(str_from(q->config.user), str_from(naming->key));
-	return EXIT_OK;
-}
-
-int
 queue_absent(const struct id *id)
 {
 	char text[ID_TEXT_LEN + 1];
@@ -204,12 +180,7 @@ main(int argc, char **argv)
 			      .help = help_common}};
 	int index, result;
 
-	(void)setlocale(LC_CTYPE, "C.UTF-8");
-	(void)umask(077);
-	(void)signal(SIGPIPE, SIG_IGN);
-	if (privileges_no_core() != 0)
-		err(EXIT_OSERR, "cannot turn core dumps off");
-	log_set_level(LOG_LEVEL_ERROR);
+	options_begin();
 	if (queue_option(&q, argc, argv, "+" OPTIONS_SHORT, longs) !=
 	    OPTIONS_END)
 		return EXIT_USAGE;

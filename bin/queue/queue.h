@@ -8,6 +8,7 @@
 #include "base/exitcode.h"
 #include "client/client.h"
 #include "client/config.h"
+#include "client/naming.h"
 #include "client/options.h"
 #include "client/output.h"
 #include "client/spool.h"
@@ -49,11 +50,7 @@ int
 queue_client(struct queue *, struct client **, const struct client_options *);
 
 /* ID, or --key TEXT of the configured user: EXIT_OK, or EXIT_USAGE. */
-struct naming {
-	const char *operand, *key;
-};
 int queue_naming(struct queue *, struct naming *, int argc, char **argv);
-int queue_id(struct queue *, const struct naming *, struct id *);
 /* Says that there is no such entry; returns EXIT_DECLINED. */
 int queue_absent(const struct id *);
 /* Where the entry is: EXIT_OK, or an exit code having said why not. */

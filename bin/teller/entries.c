@@ -110,7 +110,7 @@ entry_request(void *ctx, uint32_t index, struct msg *m)
 
 /* An account that was there keeps its overdraft: OPEN sets none anew. */
 static void
-warn_kept(const struct row *row, const struct msg *m)
+tell_kept(struct row *row, const struct msg *m)
 {
 	char kept[MONEY_TEXT_MAX], currency[4];
 
@@ -118,7 +118,9 @@ warn_kept(const struct row *row, const struct msg *m)
 	    m->v[KEY_overdraft].u64 == (uint64_t)row->overdraft ||
 	    m->v[KEY_overdraft].u64 > (uint64_t)MONEY_BALANCE_MAX)
 		return;
-	(void)money_text((int64_t)m->v[KEY_overdraft].u64, row->currency, kept);
+	row->overdraft = (int64_t)m->v[KEY_overdraft].u64;
+	row->kept = true;
+	(void)money_text(row->overdraft, row->currency, kept);
 	currency_text(row->currency, currency);
 	warnx("%.*s: the account is there already, and its overdraft of %s %s "
 	      "was left as it is; strife-teller set changes it",
@@ -136,7 +138,7 @@ entry_reply(void *ctx, uint32_t index, const struct msg *m)
 	if (m->word == MSG_OK) {
 		row->state = ROW_DONE;
 		if (m->verb == VERB_TELLER_OPEN)
-			warn_kept(row, m);
+			tell_kept(row, m);
 		row->balance = msg_has(m, balance) ? m->v[KEY_balance].i64 : 0;
 		row->seq = msg_has(m, seq) ? m->v[KEY_seq].u64 : 0;
 	} else if (m->word == MSG_ERR) {
@@ -177,8 +179,12 @@ show_row(
 	bool entry = layout == &row_layout_entry;
 	uint32_t i;
 
-	for (i = 0; i < layout->count; i++)
-		output_text(out, row->fields[layout->at[i]]);
+	for (i = 0; i < layout->count; i++) {
+		if (layout->at[i] == ROW_OVERDRAFT && row->kept)
+			output_money(out, row->overdraft, row->currency);
+		else
+			output_text(out, row->fields[layout->at[i]]);
+	}
 	output_text(out, str_from(state_text(row->state)));
 	output_text(out,
 	    row->reason != CODE_NONE ? str_from(code_text(row->reason))

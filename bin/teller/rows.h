@@ -42,6 +42,7 @@ struct row {
 	/* What becomes of it: */
 	enum row_state state;
 	enum code reason;
+	bool kept; /* overdraft is what the account has, not as given */
 	int64_t balance;
 	uint64_t seq;
 };

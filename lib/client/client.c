@@ -18,6 +18,7 @@ struct client {
 	struct session *session;
 	struct login *login;
 	int64_t tries_left;
+	bool told;        /* that it is connected */
 	bool interrupted; /* client_interrupt, since the last call began */
 };
 
@@ -248,12 +249,16 @@ client_connect(struct client *c)
 	enum session_end end;
 
 	c->interrupted = false;
+	if (session_state(c->session) != SESSION_READY)
+		c->told = false;
 	for (;;) {
 		end = connect_once(c);
 		if (end == SESSION_END_NONE) {
-			notice(c, true, "connected to %s, node %s",
-			    session_address(c->session),
-			    session_node(c->session));
+			if (!c->told)
+				notice(c, true, "connected to %s, node %s",
+				    session_address(c->session),
+				    session_node(c->session));
+			c->told = true;
 			return end;
 		}
 		if (!worth_again(end) || !try_again(c, end))

@@ -28,10 +28,12 @@ check_address(struct str value)
 	char text[ADDRESS_SIZE];
 	struct address address;
 
-	if (str_copy(text, sizeof(text), value) &&
-	    address_parse(&address, text) == 0)
-		return NULL;
-	return "a gateway is HOST:PORT";
+	if (!str_copy(text, sizeof(text), value) ||
+	    address_parse(&address, text) != 0)
+		return "a gateway is HOST:PORT";
+	return strcmp(address.port, "0") != 0
+	    ? NULL
+	    : "a gateway's port is from 1 to 65535";
 }
 
 #define AT(member) offsetof(struct client_config, member)

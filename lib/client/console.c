@@ -7,21 +7,17 @@
 #include <bsd/stdlib.h>
 #include <err.h>
 #include <getopt.h>
-#include <locale.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/check.h"
 #include "base/clock.h"
-#include "base/nearest.h"
-#include "base/privileges.h"
 #include "base/version.h"
 #include "base/yaml.h"
 #include "client/ids.h"
+#include "client/options.h"
 
 #define SILENCE_S 30
 #define COMMANDS_MAX 32
@@ -82,12 +78,7 @@ int
 console_unknown(const struct console *c, const char *message, const char *word,
     const char *const *names, uint32_t count)
 {
-	const char *near = nearest_word(str_from(word), names, count);
-
-	if (near != NULL)
-		warnx("%s: %s (the nearest is %s)", message, word, near);
-	else
-		warnx("%s: %s", message, word);
+	options_suggest(message, word, names, count);
 	try_help(c);
 	return EXIT_USAGE;
 }
@@ -102,14 +93,14 @@ enum {
 #define COMMON_LONGS 5
 #define LONGS_MAX (COMMON_LONGS + CONSOLE_OPTIONS_MAX)
 
-struct options {
+struct known {
 	struct option longs[LONGS_MAX + 1];
 	char shorts[8 + 2 * CONSOLE_OPTIONS_MAX];
 };
 
 /* Those of every command, and of `c->command` its own. */
 static void
-options_of(const struct console *c, struct options *o)
+options_of(const struct console *c, struct known *o)
 {
 	static const struct option common[COMMON_LONGS] = {
 	    {"config", required_argument, NULL, 'c'},
@@ -156,28 +147,6 @@ option_index(const struct console *c, int option)
 	return i;
 }
 
-/* A long option that is not one: the word up to "=", and the nearest. */
-static int
-unknown_long(
-    const struct console *c, const char *word, const struct option *longs)
-{
-	const char *names[LONGS_MAX];
-	char dashed[LONGS_MAX][32], given[64];
-	uint32_t count;
-	int len;
-
-	for (count = 0; longs[count].name != NULL; count++) {
-		len = snprintf(dashed[count], sizeof(dashed[count]), "--%s",
-		    longs[count].name);
-		CHECK(len > 0 && (size_t)len < sizeof(dashed[count]));
-		names[count] = dashed[count];
-	}
-	len = snprintf(
-	    given, sizeof(given), "%.*s", (int)strcspn(word, "="), word);
-	CHECK(len >= 0);
-	return console_unknown(c, "unknown option", given, names, count);
-}
-
 static int
 wrong_option(
     const struct console *c, char *const *argv, const struct option *longs)
@@ -190,7 +159,9 @@ wrong_option(
 		return console_usage(c, "unknown option: -%c", optopt);
 	if (optopt >= 256)
 		return console_usage(c, "%s takes no value", argv[optind - 1]);
-	return unknown_long(c, argv[optind - 1], longs);
+	options_unknown(argv[optind - 1], longs);
+	try_help(c);
+	return EXIT_USAGE;
 }
 
 static int
@@ -210,7 +181,7 @@ take_timeout(struct console *c)
 static int
 parse_options(struct console *c, int argc, char **argv)
 {
-	struct options o;
+	struct known o;
 	int option;
 
 	options_of(c, &o);
@@ -351,11 +322,7 @@ console_main(const struct console_program *program, int argc, char **argv)
 	    .program = program, .silence_ns = SILENCE_S * NS_PER_S};
 	int result;
 
-	(void)setlocale(LC_CTYPE, "C.UTF-8");
-	(void)umask(077);
-	(void)signal(SIGPIPE, SIG_IGN);
-	if (privileges_no_core() != 0)
-		err(EXIT_OSERR, "cannot turn core dumps off");
+	options_begin();
 	result = parse_options(&c, argc, argv);
 	if (result != -1)
 		return output_end(result);

@@ -1,20 +1,37 @@
 #include "client/options.h"
 
+#include <bsd/string.h>
 #include <err.h>
+#include <locale.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/check.h"
 #include "base/exitcode.h"
+#include "base/log.h"
 #include "base/nearest.h"
+#include "base/privileges.h"
 #include "base/version.h"
-#include "client/config.h"
 #include "client/output.h"
 
 #define LONGS_MAX 32
 #define COMMANDS_MAX 32
+
+void
+options_begin(void)
+{
+	output_begin();
+	(void)setlocale(LC_CTYPE, "C.UTF-8");
+	(void)umask(077);
+	(void)signal(SIGPIPE, SIG_IGN);
+	if (privileges_no_core() != 0)
+		err(EXIT_OSERR, "cannot turn core dumps off");
+	log_set_level(LOG_LEVEL_ERROR);
+}
 
 /* ---- What -h and -V tell ---- */
 
@@ -87,9 +104,27 @@ options_suggest(const char *message, const char *word, const char *const *names,
 		warnx("%s: %s", message, word);
 }
 
-/* A long option that is not one: the word up to "=", and the nearest. */
-static void
-unknown_long(const char *word, const struct option *longs)
+/* The beginning of several options: these. False where it is not. */
+static bool
+tell_ambiguous(const char *given, const char *const *names, size_t count)
+{
+	char list[256] = "";
+	size_t i, found = 0, len = strlen(given);
+
+	for (i = 0; i < count; i++) {
+		if (strncmp(names[i], given, len) != 0)
+			continue;
+		if (found++ > 0)
+			(void)strlcat(list, ", ", sizeof(list));
+		(void)strlcat(list, names[i], sizeof(list));
+	}
+	if (found > 1)
+		warnx("ambiguous option: %s (%s)", given, list);
+	return found > 1;
+}
+
+void
+options_unknown(const char *word, const struct option *longs)
 {
 	const char *names[LONGS_MAX];
 	char dashed[LONGS_MAX][32], given[64];
@@ -103,23 +138,33 @@ unknown_long(const char *word, const struct option *longs)
 		CHECK(len > 0 && (size_t)len < sizeof(dashed[count]));
 		names[count] = dashed[count];
 	}
+	/* The word up to "=". */
 	len = snprintf(
 	    given, sizeof(given), "%.*s", (int)strcspn(word, "="), word);
 	CHECK(len >= 0);
-	options_suggest("unknown option", given, names, count);
+	if (!tell_ambiguous(given, names, count))
+		options_suggest("unknown option", given, names, count);
+}
+
+/* Somebody may have typed an amount below zero. */
+static bool
+takes_amount(const struct options *o)
+{
+	return o->command != NULL &&
+	    strstr(o->command->usage, "AMOUNT") != NULL;
 }
 
 static int
 unknown(const struct options *o, const char *word, const struct option *longs)
 {
-	if (optopt >= '0' && optopt <= '9')
+	if (optopt >= '0' && optopt <= '9' && takes_amount(o))
 		warnx("-%c: an amount is positive", optopt);
 	else if (optopt > 0 && optopt < 256)
 		warnx("unknown option: -%c", optopt);
 	else if (optopt >= 256)
 		warnx("%s takes no value", word);
 	else
-		unknown_long(word, longs);
+		options_unknown(word, longs);
 	(void)try_help(o);
 	return OPTIONS_BAD;
 }
@@ -184,26 +229,4 @@ options_next(struct options *o, int argc, char **argv, const char *shorts,
 		}
 	}
 	return OPTIONS_END;
-}
-
-int
-options_configure(const struct options *o, struct client_config *config)
-{
-	struct yaml_error error;
-	char *path = client_config_find(o->config);
-
-	if (path == NULL)
-		err(EXIT_OSERR, "configuration");
-	if (client_config_read(config, path, &error) == -1) {
-		warnx("%s", error.text);
-		if (o->config == NULL)
-			warnx("another configuration is named with -c or "
-			      "$STRIFE_PAY_CONFIG");
-		free(path);
-		return EXIT_CONFIG;
-	}
-	if (o->verbose)
-		warnx("configuration: %s", path);
-	free(path);
-	return EXIT_OK;
 }

@@ -44,6 +44,8 @@ enum { OPTIONS_JSON = 256, OPTIONS_FIRST };
 #define OPTIONS_END (-1)
 #define OPTIONS_BAD '?'
 
+/* What a client program does before anything else. */
+void options_begin(void);
 /*
  * The next option: OPTIONS_END after the last, OPTIONS_BAD for a wrong one,
  * which has been told, 'h' or 'V', which are the caller's, or one of its own.
@@ -58,17 +60,13 @@ int options_tell(const struct options *, int option);
  * or -1, which has been told.
  */
 int options_command(struct options *, int *argc, char ***argv);
-/*
- * Reads pay.yaml, which -c names, or where it is found: EXIT_OK, or EXIT_CONFIG
- * having said why. Ends the program where memory is short.
- */
-struct client_config;
-int options_configure(const struct options *, struct client_config *);
 /* Says what is wrong with the command line; returns EXIT_USAGE. */
 int options_usage(const struct options *, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* Says `message`, and the nearest of the names where one is near. */
 void options_suggest(const char *message, const char *word,
     const char *const *names, size_t count);
+/* Says that a long option is none of these, or which of them it may be. */
+void options_unknown(const char *word, const struct option *longs);
 
 #endif

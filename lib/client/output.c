@@ -2,6 +2,7 @@
 
 #include <err.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -325,10 +326,23 @@ output_row(struct output *o)
 	}
 }
 
+/* -1: with errno, which is 0 where an earlier write failed. */
 static int
 flush_stdout(void)
 {
-	return fflush(stdout) == 0 && ferror(stdout) == 0 ? 0 : -1;
+	if (fflush(stdout) != 0)
+		return -1;
+	errno = 0;
+	return ferror(stdout) == 0 ? 0 : -1;
+}
+
+static void
+warn_stdout(void)
+{
+	if (errno != 0)
+		warn("standard output");
+	else
+		warnx("standard output: some of it could not be written");
 }
 
 int
@@ -343,8 +357,11 @@ static bool
 reader_has_gone(void)
 {
 	struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+	int error = errno;
+	bool gone = poll(&out, 1, 0) == 1 && (out.revents & POLLERR) != 0;
 
-	return poll(&out, 1, 0) == 1 && (out.revents & POLLERR) != 0;
+	errno = error;
+	return gone;
 }
 
 int
@@ -356,7 +373,7 @@ output_close(struct output *o)
 		table_print(o, false);
 	if (output_flush(o) == -1) {
 		if (!reader_has_gone())
-			warn("standard output");
+			warn_stdout();
 		result = EXIT_CANTCREATE;
 	} else if (o->short_of_memory) {
 		warnx("out of memory: some rows are missing");
@@ -364,6 +381,19 @@ output_close(struct output *o)
 	}
 	free(o);
 	return result;
+}
+
+void
+output_begin(void)
+{
+	int fd;
+
+	/* Open the wrong way round, they fail as closed ones do. */
+	for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) == -1 &&
+		    open("/dev/null",
+			fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+			err(EXIT_OSERR, "/dev/null");
 }
 
 int
@@ -376,7 +406,7 @@ output_end(int result)
 	if (!reader_has_gone()) {
 		/* Any other result has been told. */
 		if (result == EXIT_OK)
-			warn("standard output");
+			warn_stdout();
 		return result == EXIT_OK ? EXIT_CANTCREATE : result;
 	}
 	(void)sigemptyset(&set);

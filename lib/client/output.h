@@ -58,6 +58,12 @@ int output_flush(struct output *);
 int output_close(struct output *);
 
 /*
+ * For the beginning of main: where standard input, output or error is closed,
+ * nothing else that is opened may come to stand in its place, for it would be
+ * written to. Ends the program where that cannot be done.
+ */
+void output_begin(void);
+/*
  * For the end of main, and of what only prints: flushes standard output. Where
  * its reader has gone, as head(1) does, the program dies of SIGPIPE, in
  * silence, although it ignores that signal for its sockets' sake. Otherwise

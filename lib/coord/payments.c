@@ -102,13 +102,20 @@ answer_in_progress(
 	msg_set_str(m, KEY_state, str_from(state));
 }
 
+static bool
+by_operator(const struct event *ev)
+{
+	return verb_info(ev->msg->verb)->side == SIDE_CONTROL;
+}
+
 static void
 answer_not_found(const struct event *ev, struct actions *actions)
 {
 	struct asker asker = asker_of(ev);
 
-	emit_error(
-	    actions, &asker, CODE_NOT_FOUND, "no payment of yours has this id");
+	emit_error(actions, &asker, CODE_NOT_FOUND,
+	    by_operator(ev) ? "no payment has this id"
+			    : "no payment of yours has this id");
 }
 
 /* ---- PAY ---- */
@@ -347,12 +354,6 @@ account_of(const char *text, uint8_t name_len)
 {
 	return (struct account){
 	    {text, name_len}, str_from(text + name_len + 1)};
-}
-
-static bool
-by_operator(const struct event *ev)
-{
-	return verb_info(ev->msg->verb)->side == SIDE_CONTROL;
 }
 
 static void
