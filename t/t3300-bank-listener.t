@@ -304,6 +304,12 @@ def replaced(gateway):
     ok(many[0].closes(), "of many that do not register the oldest goes")
     equal(many[-1].call("PING").code, "OK", "the newest stays")
     equal(new.call("PING").code, "OK", "and so does the registered one")
+    fresh = FakeBank(gateway, "BankB")
+    fresh.hello()
+    clients = [FakeBank(gateway, "BankB", role="client") for _ in range(6)]
+    equal(clients[-1].call("PING").code, "FORBIDDEN",
+          "a client of the bank's name is not welcome")
+    equal(fresh.call("PING").code, "OK", "and takes no bank's place")
 
 
 # ---- Votes ----

@@ -204,6 +204,9 @@ def refused(gateway, key):
     is_invalid(forger.token(exp=now), "one that expires now: no leeway",
                "TOKEN_EXPIRED")
     is_invalid(forger.token(nbf=now + 200), "one that is not yet good")
+    is_invalid(forger.token(exp=now + 86402),
+               "one that lives for more than a day")
+    is_invalid(forger.token(exp=253402300799), "one for ever")
     is_invalid(good + "=", "padding")
     is_invalid(header + "=." + payload + "." + signature,
                "padding of the header")

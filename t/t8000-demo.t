@@ -16,7 +16,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "lib"))
 import demos
 import strife
-from strife import TOP, equal, like, note, ok
+from strife import BIN, TOP, equal, like, note, ok
 
 ORDERS = 300
 
@@ -106,6 +106,36 @@ def run(place, directory, opening):
     check_files(directory, model)
 
 
+def declined(place, directory):
+    """Of banks that voted for nothing but declined orders."""
+    env = demos.environment(place, DEMO_DIR=directory, ORDERS="3",
+                            OPENING="0.01")
+    script = demos.Script(place, "demo.sh", env)
+    if not equal(script.wait(), 0, "it ends well where no order is paid"):
+        note(script.output())
+    like(script.output(), r"^ *3 aborted INSUFFICIENT_FUNDS$",
+         "each is declined")
+
+
+def damaged(place, directory, command):
+    """Its last words are strife-journal's: they count."""
+    programs = place.path("%s-fails" % command)
+    os.mkdir(programs)
+    for name in os.listdir(BIN):
+        if name != "strife-journal":
+            os.symlink(os.path.join(BIN, name), os.path.join(programs, name))
+    script = os.path.join(programs, "strife-journal")
+    with open(script, "w", encoding="ascii") as file:
+        file.write("#!/bin/sh\n[ \"$1\" != %s ] || exit 65\n"
+                   "exec %s/strife-journal \"$@\"\n" % (command, BIN))
+    os.chmod(script, 0o755)
+    env = dict(demos.environment(place, DEMO_DIR=directory, ORDERS="3"),
+               STRIFE_BIN=programs)
+    script = demos.Script(place, "demo.sh", env)
+    equal(script.wait(), 1, "a failing %s fails the demonstration" % command)
+    like(script.output(), r"^demo.sh: .*%s" % command, "which says so")
+
+
 def interrupt(place, directory, when, what):
     env = demos.environment(place, DEMO_DIR=directory)
     script = demos.Script(place, "demo.sh", env)
@@ -126,6 +156,9 @@ def main():
             run(place, directory, 10000)
             note("again, in the same directory, with less money")
             run(place, directory, 5000)
+            declined(place, directory)
+            damaged(place, directory, "verify")
+            damaged(place, directory, "audit")
             interrupt(place, directory, "standing orders ...", "while it pays")
             interrupt(place, directory, "Making certificates", "at its start")
         finally:

@@ -70,15 +70,15 @@ books() {
 	' "$dir/$1.books"
 }
 
-# CZ holds one clearing account for each bank; each bank holds one for CZ.
+# CZ holds one clearing account for each bank, each bank one for CZ, from the
+# first order that it was asked about on: equal and opposite.
 mirrors() {
 	bad=0
 	while read -r bank; do
 		[ "$bank" != CZ ] || continue
 		a=$(awk -F'\t' -v n=":clearing.$bank.CZK" '$1 == n { print $3 }' "$dir/CZ.books")
 		b=$(awk -F'\t' -v n=":clearing.CZ.CZK" '$1 == n { print $3 }' "$dir/$bank.books")
-		[ "${a:-0.00}" = "${b:+-$b}" ] || [ "${a:+-$a}" = "${b:-0.00}" ] ||
-			{ [ -z "$a" ] && [ -z "$b" ]; } ||
+		awk -v a="$a" -v b="$b" 'BEGIN { exit a + b != 0 }' ||
 			{ say "  $bank: CZ says ${a:-nothing}, $bank says ${b:-nothing}"; bad=1; }
 	done <"$dir/banks"
 	return $bad
@@ -139,12 +139,15 @@ set -- "$dir/gatewayd"
 while read -r bank; do
 	set -- "$@" "$dir/bankd-$bank"
 done <"$dir/banks"
-"$bin/strife-journal" verify "$@" |
-	awk -F'\t' '{ n = split($1, part, "/"); printf "  %-12s", part[n]; for (i = 2; i <= NF; i++) printf " %s", $i; print "" }'
+status=0
+"$bin/strife-journal" verify "$@" >"$dir/verify.tsv" || status=$?
+awk -F'\t' '{ n = split($1, part, "/"); printf "  %-12s", part[n]; for (i = 2; i <= NF; i++) printf " %s", $i; print "" }' "$dir/verify.tsv"
+[ "$status" -eq 0 ] || die "strife-journal verify ended with exit code $status"
 say ""
 say "strife-journal audit:"
-"$bin/strife-journal" audit --stopped "$@" |
-	awk -F'\t' '$1 != "journal" { printf "  %-8s %-9s %s %s\n", $1, $2, $3, $4 }'
+"$bin/strife-journal" audit --stopped "$@" >"$dir/audit.tsv" || status=$?
+awk -F'\t' '$1 != "journal" { printf "  %-8s %-9s %s %s\n", $1, $2, $3, $4 }' "$dir/audit.tsv"
+[ "$status" -eq 0 ] || die "strife-journal audit ended with exit code $status"
 ended=yes
 say ""
 say "All stopped, after $(since "$DEMO_STARTED") s. Journals, logs and results are in $dir."

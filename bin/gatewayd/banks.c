@@ -317,13 +317,16 @@ bank_up(struct accepted *a)
 	struct link *k = (struct link *)a;
 	const struct tls_identity *peer = conn_peer(k->talk.conn);
 
-	CHECK(str_copy(k->name, sizeof(k->name), str_from(peer->name)));
-	k->talk.user = str_from(k->name);
 	k->state = LINK_CONNECTED;
 	k->up_ns = clock_mono_ns();
-	limit_unregistered(k->banks, k);
 	heartbeat_start(
 	    &k->heartbeat, k->banks->gatewayd->config.settings.heartbeat_ns);
+	/* Whoever is not welcome is no bank, whatever its name is. */
+	if (k->talk.forbidden != NULL)
+		return;
+	CHECK(str_copy(k->name, sizeof(k->name), str_from(peer->name)));
+	k->talk.user = str_from(k->name);
+	limit_unregistered(k->banks, k);
 	log_debug("bank connected", LOG_C("peer", conn_address(k->talk.conn)),
 	    LOG_C("bank", k->name));
 }

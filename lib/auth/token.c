@@ -100,6 +100,17 @@ read_payload(struct claims *claims, struct str payload)
 		claims, (struct str){(const char *)json, (uint32_t)len});
 }
 
+/*
+ * A REVOKE is remembered for as long as any token may live: one that lived on
+ * would be good again afterwards.
+ */
+static bool
+lives_too_long(const struct claims *claims)
+{
+	return claims->expires_s - claims->not_before_s >
+	    TOKEN_LIFETIME_MAX_S + 1;
+}
+
 enum code
 token_verify(const struct keyring *ring, struct str token,
     const uint8_t thumbprint[TOKEN_THUMBPRINT_OCTETS], int64_t now_us,
@@ -119,7 +130,8 @@ token_verify(const struct keyring *ring, struct str token,
 	    !read_payload(claims, p.payload) ||
 	    memcmp(claims->thumbprint, thumbprint, TOKEN_THUMBPRINT_OCTETS) !=
 		0 ||
-	    claims->not_before_s > now_us / US_PER_SECOND)
+	    claims->not_before_s > now_us / US_PER_SECOND ||
+	    lives_too_long(claims))
 		return CODE_TOKEN_INVALID;
 	if (claims->expires_s <= now_us / US_PER_SECOND)
 		return CODE_TOKEN_EXPIRED;

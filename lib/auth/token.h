@@ -35,7 +35,8 @@ size_t token_sign(const struct keyring *, const struct claims *,
 /*
  * CODE_NONE with *claims filled, CODE_TOKEN_INVALID or CODE_TOKEN_EXPIRED, the
  * latter only of a token that was good on this connection. thumbprint is that
- * of the connection's certificate. There is no leeway on times.
+ * of the connection's certificate. There is no leeway on times, and no token
+ * lives longer than TOKEN_LIFETIME_MAX_S, whoever signed it.
  */
 enum code token_verify(const struct keyring *, struct str token,
     const uint8_t thumbprint[TOKEN_THUMBPRINT_OCTETS], int64_t now_us,

@@ -108,9 +108,12 @@ request_log_attempts(
 {
 	struct requested *r;
 
-	TAILQ_FOREACH (r, &log->waiting, entry)
-		if (r->verb == VERB_CLIENT_PAY && id_eq(&r->id, id))
-			r->attempts = attempts;
+	/* It is the one that is being taken: the newest. */
+	TAILQ_FOREACH_REVERSE(r, &log->waiting, request_log_list, entry)
+	if (r->verb == VERB_CLIENT_PAY && id_eq(&r->id, id)) {
+		r->attempts = attempts;
+		return;
+	}
 }
 
 /* ---- The answer ---- */

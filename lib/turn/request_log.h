@@ -22,14 +22,15 @@ struct request_log_peer {
 };
 
 struct request_log {
-	TAILQ_HEAD(, requested) waiting; /* the oldest at first */
+	/* The oldest at first. */
+	TAILQ_HEAD(request_log_list, requested) waiting;
 };
 
 void request_log_init(struct request_log *);
 /* m is NULL where the line is no request in good order. */
 void request_log_taken(struct request_log *, const struct line *,
     const struct msg *m, const struct request_log_peer *);
-/* The payment's attempts, this one included, as soon as they are known. */
+/* The attempts at the payment that was taken last, this one included. */
 void request_log_attempts(
     struct request_log *, const struct id *, uint64_t attempts);
 /* The final answer as it leaves, LF included. */

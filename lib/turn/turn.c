@@ -360,9 +360,18 @@ turn_carry(struct turn *t, const struct actions *actions)
 	CHECK(!carry(t, &ev, &record, 0));
 }
 
+/* Flushed outside of flush(): what waits for it has not been told yet. */
+static bool
+is_owed(const struct turn *t)
+{
+	return journal_durable_seq(t->journal) != t->told_durable;
+}
+
 static bool
 flush_is_due(const struct turn *t)
 {
+	if (is_owed(t))
+		return true;
 	if (!journal_dirty(t->journal))
 		return false;
 	return t->urgent_seq > journal_durable_seq(t->journal) ||
@@ -410,7 +419,7 @@ turn_next_ns(const struct turn *t)
 {
 	int64_t next_ns = t->ops.next_ns(t->core);
 
-	if (t->ops.more(t->core))
+	if (t->ops.more(t->core) || is_owed(t))
 		return 0;
 	if (journal_dirty(t->journal)) {
 		if (t->urgent_seq > journal_durable_seq(t->journal))

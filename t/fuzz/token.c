@@ -86,8 +86,11 @@ check_verified(struct str token, const struct claims *c, bool ours)
 	static struct claims got;
 	uint8_t other[TOKEN_THUMBPRINT_OCTETS];
 	int64_t at_us = c->not_before_s * SECOND;
-	enum code want =
-	    c->expires_s > c->not_before_s ? CODE_NONE : CODE_TOKEN_EXPIRED;
+	int64_t lifetime_s = c->expires_s - c->not_before_s;
+	enum code want = lifetime_s > TOKEN_LIFETIME_MAX_S + 1
+	    ? CODE_TOKEN_INVALID
+	    : lifetime_s > 0 ? CODE_NONE
+			     : CODE_TOKEN_EXPIRED;
 
 	CHECK(token_verify(ring(), token, c->thumbprint, at_us, &got) ==
 	    (ours ? want : CODE_TOKEN_INVALID));

@@ -185,6 +185,7 @@ test_largest(void)
 {
 	struct claims c = alice(), got;
 	char token[TOKEN_MAX_LEN + 1];
+	int64_t now_us;
 	size_t len;
 
 	memset(&c.rights, 0, sizeof(c.rights));
@@ -193,10 +194,12 @@ test_largest(void)
 	fill(c.rights.accounts, USERS_TOKEN_LISTS_MAX);
 	c.jti = (struct jti){INT64_MAX, UINT64_MAX};
 	c.expires_s = INT64_C(253402300799);
+	c.issued_s = c.not_before_s = c.expires_s - TOKEN_LIFETIME_MAX_S;
+	now_us = c.not_before_s * 1000000;
 	len = token_sign(ring, &c, token);
 	ok(len <= TOKEN_MAX_LEN && len > TOKEN_MAX_LEN - 128,
 	    "the largest user's token takes %zu octets", len);
-	is_i64(token_verify(ring, str_from(token), certificate, NOW_US, &got),
+	is_i64(token_verify(ring, str_from(token), certificate, now_us, &got),
 	    CODE_NONE, "and is good");
 	is_text(got.rights.accounts, c.rights.accounts, "with every account");
 	memset(&c.rights, 0, sizeof(c.rights));
@@ -205,7 +208,8 @@ test_largest(void)
 	memset(c.rights.user + NAME_MAX_LEN + 1, 'B', BANK_MAX_LEN);
 	strcpy(c.rights.accounts, c.rights.user);
 	(void)token_sign(ring, &c, token);
-	is_i64(verify(token), CODE_NONE, "so is a bank's longest customer");
+	is_i64(verify_at(token, now_us), CODE_NONE,
+	    "so is a bank's longest customer");
 }
 
 static void
@@ -243,6 +247,17 @@ test_times(void)
 	(void)token_sign(ring, &c, token);
 	is_i64(verify_at(token, (NOW_S + 350) * 1000000), CODE_TOKEN_INVALID,
 	    "expired before it begins");
+	c = alice();
+	c.expires_s = NOW_S + TOKEN_LIFETIME_MAX_S + 1;
+	(void)token_sign(ring, &c, token);
+	is_i64(verify(token), CODE_NONE, "a day, rounded up to a second");
+	c.expires_s++;
+	(void)token_sign(ring, &c, token);
+	is_i64(verify(token), CODE_TOKEN_INVALID,
+	    "longer than a REVOKE is remembered");
+	c.not_before_s = 0;
+	(void)token_sign(ring, &c, token);
+	is_i64(verify(token), CODE_TOKEN_INVALID, "since 1970");
 }
 
 /* ---- Whose it is ---- */

@@ -279,6 +279,34 @@ test_flushed(struct turn *t, struct core *c, const struct journal *j)
 	is_i64(f.calls, 2, "where nothing is unflushed, too");
 }
 
+/* More lines than there is room for while a record is not durable. */
+static void
+test_crowd(struct turn *t, struct core *c)
+{
+	char text[3 * LINE_MAX_LEN / 4 + 1];
+	struct msg m;
+
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	msg_error(&m, VERB_CLIENT_LOGOUT, "long", CODE_INTERNAL, text);
+	c->reply_to_record = true;
+	c->durables = 0;
+	add_boot(&c->next, 7);
+	ask(t);
+	c->reply_to_record = false;
+	wire.lines = 0;
+	for (uint32_t i = 0; i < UINT32_C(1) << 18 && wire.lines == 0; i++)
+		turn_send(t, one, &m);
+	ok(wire.lines > 0 && c->durables == 0,
+	    "lines that do not fit any more hurry the flush");
+	ok(turn_next_ns(t) == 0, "what follows from it is due");
+	wire.lines = 0;
+	turn_end(t);
+	is_i64(wire.lines, 1, "the line that did not fit leaves, too");
+	ok(c->durable_seq == c->last_seq, "and the core is told");
+	wire.text[0] = '\0';
+}
+
 static void
 test_close(struct turn *t, struct core *c)
 {
@@ -318,6 +346,7 @@ main(void)
 	test_reads(t, &core);
 	test_ticks(t, &core);
 	test_flushed(t, &core, j);
+	test_crowd(t, &core);
 	test_close(t, &core);
 	turn_free(t);
 	journal_close(j);
