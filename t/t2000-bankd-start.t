@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # How strife-bankd starts and refuses to: strife-bankd(8), EXIT STATUS.
 import os
+import re
 import signal
 import sys
 
@@ -174,6 +175,26 @@ def check_only(place):
     equal(run.status, 0, "-t of a good configuration exits 0")
     equal(run.stdout.decode(), "%s: ok\n" % bank.config, "-t says ok")
     ok(not os.path.exists(bank.journal), "-t makes no journal")
+
+
+def as_advised(place):
+    """What is said of a reserve that does not fit is what would fit."""
+    bank = Bank(place, name="BankR", accounts=ALICE,
+                payments={"in_flight": 30000})
+    run = place.run("strife-bankd", "-t", "-c", bank.config)
+    found = re.search(r"lower payments\.in_flight to ([0-9]+)", run.stderr())
+    most = int(found.group(1)) if found else 1
+    bank.settings["payments"]["in_flight"] = most + 1
+    bank.configure()
+    refused(place, bank, r"lower payments\.in_flight to %d" % most,
+            "one payment more than is advised")
+    bank.settings["payments"]["in_flight"] = most
+    bank.configure()
+    run = place.run("strife-bankd", "-t", "-c", bank.config)
+    equal(run.status, 0, "as many as are advised: -t exits 0")
+    ok(bank.start(ready=False).wait_for(r"^ready bank=BankR$"),
+       "and the bank starts") or strife.note(bank.daemon.stderr())
+    bank.stop()
 
 
 def sample(place):
@@ -380,8 +401,8 @@ def strange_files(place):
 
 
 for test in (options, bad_configuration, bad_files, bad_accounts, check_only,
-             sample, good_start, many_accounts, half_loaded, changed_accounts,
-             corrupt, torn, strange_files):
+             as_advised, sample, good_start, many_accounts, half_loaded,
+             changed_accounts, corrupt, torn, strange_files):
     with strife.Place() as place:
         strife.note(test.__name__)
         test(place)

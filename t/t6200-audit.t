@@ -277,6 +277,41 @@ def subsets(place):
           "without the gateway, half a payment is pending")
 
 
+def short_name(place):
+    """A bank's name may be one letter long."""
+    w = World(place)
+    w.b = BankJournal(w.path("c"), "C", {"bob": 0})
+    w.g.bank(w.b)
+    w.b.gateway()
+    one = w.payment("alice@BankA", "bob@C", 30)
+    w.g.received(one)
+    for bank in (w.a, w.b):
+        bank.prepare(one)
+    w.g.commit(one)
+    for bank in (w.a, w.b):
+        bank.post(one)
+    w.g.end(one)
+    once = Audit(place, *w.dirs())
+    equal((once.status, once.stderr), (0, ""), "a bank of one letter")
+    equal(once.proven().get("mirrors"), 1, "and its clearing account")
+
+
+def settled_ahead(place):
+    """SETTLED has no amount: none is told, least of all another record's."""
+    w = World(place)
+    one = w.prepared()
+    before = w.g.seq
+    w.a.decide(one, "commit")
+    w.a.post(one)
+    w.g.commit(one)
+    w.a.entry("alice", 77)
+    w.a.settle(one, "commit")
+    gateway = w.g.cut(w.path("early"), before)
+    once = Audit(place, gateway.dir, w.a.dir, w.b.dir)
+    equal((once.status, [r[2:5] for r in once.of("pending")]),
+          (0, [["BankA", "", ""]]), "SETTLED before its COMMIT is here")
+
+
 def ahead(w, place, what, journal):
     """Alone it is pending, when all were stopped it is wrong."""
     once = Audit(place, *w.dirs())
@@ -1482,6 +1517,8 @@ with strife.Place() as place:
     cut_short(place, honest(place))
     unfinished(place)
     subsets(place)
+    short_name(place)
+    settled_ahead(place)
     faults(place)
     beyond_the_end(place)
     all_faults(place)

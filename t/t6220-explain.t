@@ -204,6 +204,16 @@ def overruled(w):
          one.decided[0], "as the gateway's record says")
 
 
+def elsewhere(w):
+    """A gateway that never had it knows what an operator of a bank did."""
+    one = Payment(w.g)
+    w.g.heuristic(one, "BankA", "committed")
+    rows = w.stands(one, "aborted", "^no gateway's journal here has received "
+                    "it$", "a bank's operator alone", [w.g.dir])
+    like(rows[0][4], "BankA has done otherwise: it is committed there",
+         "with its record")
+
+
 def others(w):
     one = Payment(w.g)
     w.a.entry("alice", 100, id=one.id, memo="cash")
@@ -236,6 +246,7 @@ def by_key(w):
 
 
 with strife.Place() as place:
-    for story in (paid, on_its_way, tried_again, overruled, others, by_key):
+    for story in (paid, on_its_way, tried_again, overruled, elsewhere,
+                  others, by_key):
         story(World(place))
 strife.done()

@@ -39,7 +39,7 @@ account_add(struct audit *a, uint32_t source, uint32_t name, uint32_t currency,
 	account->system = text[0] == ':';
 	account->clearing = NONE;
 	if (strncmp(text, lead, sizeof(lead) - 1) == 0 &&
-	    len > sizeof(lead) + 4) {
+	    len >= sizeof(lead) + 4) {
 		uint32_t other = name_need(a,
 		    (struct str){text + sizeof(lead) - 1,
 			(uint32_t)(len - sizeof(lead) - 3)});

@@ -43,6 +43,9 @@ row_of_record(
 		return row;
 	row.has_id = true;
 	row.id = m->v[KEY_id].id;
+	/* SETTLED has none. */
+	if (!msg_has(m, amount) || !msg_has(m, currency))
+		return row;
 	row.amount = m->v[KEY_amount].i64;
 	row.currency = (uint32_t)m->v[KEY_currency].u64;
 	return row;

@@ -75,20 +75,22 @@ const char *
 explain_summary(struct story *s)
 {
 	const struct teller *g = best(s, true), *b = best(s, false);
+	/* A gateway may know no more than what a bank, not here, has done. */
+	enum stand stand = b == NULL ? STAND_NOTHING : b->stand;
 
 	s->len = 0;
 	s->text[0] = '\0';
 	if (g == NULL) {
-		if (b->stand == STAND_ENTRY) {
+		if (stand == STAND_ENTRY) {
 			explain_say(s, "a bank's own entry (%s) at %s", b->why,
 			    b->name);
 			return "entry";
 		}
 		explain_say(s, "no gateway's journal here has received it");
 		say_banks(s, "; ");
-		return b->stand == STAND_COMMITTED ? "committed"
-		    : b->stand == STAND_PREPARED   ? "in-doubt"
-						   : "aborted";
+		return stand == STAND_COMMITTED ? "committed"
+		    : stand == STAND_PREPARED   ? "in-doubt"
+						: "aborted";
 	}
 	if (g->payment[0] != '\0')
 		explain_say(s, "%s; ", g->payment);

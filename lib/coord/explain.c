@@ -93,7 +93,8 @@ explain_event(struct coord *c, struct query *q, const struct record *r,
 	q->phase = QUERY_EVENT;
 	if (r == NULL)
 		return;
-	m = emit_reply(actions, &q->asker, MSG_ROW, 0);
+	/* Nobody is told of a record that a crash may still undo. */
+	m = emit_reply(actions, &q->asker, MSG_ROW, r->pos.seq);
 	msg_set_i64(m, KEY_time, r->msg->v[KEY_time].i64);
 	msg_set_str(m, KEY_where, STR("gateway"));
 	msg_set_u64(m, KEY_seq, r->pos.seq);
@@ -111,7 +112,7 @@ next_outcome(struct coord *c, struct query *q, struct actions *actions)
 
 		if (!id_eq(&h->id, &q->id))
 			continue;
-		m = emit_reply(actions, &q->asker, MSG_ROW, 0);
+		m = emit_reply(actions, &q->asker, MSG_ROW, h->seq);
 		snprintf(c->text, sizeof(c->text), "%s at %s",
 		    h->committed ? "committed" : "aborted",
 		    c->banks[h->bank].name);

@@ -58,7 +58,8 @@ rebind(struct coord *c, const struct event *ev, struct actions *actions)
 		    "no bank of this name has ever registered");
 		return;
 	}
-	if (b->state == BANK_UP) {
+	/* Also while it waits for an older connection to be settled. */
+	if (b->state == BANK_UP || b->registering) {
 		emit_error(actions, &asker, CODE_BAD_REQUEST,
 		    "the bank is connected with the journal it is bound to");
 		return;
@@ -147,8 +148,12 @@ query_payments(struct coord *c, struct query *q, const struct event *ev,
 	q->left =
 	    msg_has(m, limit) ? (uint32_t)m->v[KEY_limit].u64 : PAYMENTS_LIMIT;
 	q->at = c->last_received;
-	if (msg_has(m, before) && !parse_jpos(m->v[KEY_before].str, &q->at))
-		field = "before";
+	q->below = UINT64_MAX;
+	if (msg_has(m, before)) {
+		if (!parse_jpos(m->v[KEY_before].str, &q->at))
+			field = "before";
+		q->below = (uint64_t)(q->at.segment - 1) << 32 | q->at.offset;
+	}
 	if (msg_has(m, state)) {
 		bool known = false;
 
@@ -294,6 +299,17 @@ query_read(struct coord *c, struct query *q, struct jpos pos,
 }
 
 /* ---- Rows of PAYMENTS ---- */
+
+/* The list goes on behind this cursor. */
+static void
+end_page(struct coord *c, struct query *q, uint32_t first, uint32_t second,
+    struct actions *actions)
+{
+	struct msg *m = query_ok(c, q, actions);
+
+	snprintf(c->jpos_text, sizeof(c->jpos_text), "%u.%u", first, second);
+	msg_set_str(m, KEY_next, str_from(c->jpos_text));
+}
 
 static bool
 is_heuristic(const struct query *q)
@@ -471,17 +487,46 @@ found_newest(struct coord *c, struct query *q, const struct record *r,
 	    m->v[KEY_time].i64, NULL, actions);
 }
 
+/* The newest one of a record before seq, or NULL. */
+static const struct heuristic *
+heuristic_below(const struct coord *c, uint64_t seq)
+{
+	for (uint32_t i = c->heuristic_count; i-- > 0;)
+		if (c->heuristics[i].seq < seq)
+			return &c->heuristics[i];
+	return NULL;
+}
+
+/* An id that left no other trace: all that is known of it is this. */
+static void
+row_untraced(struct coord *c, struct query *q, const struct heuristic *h,
+    struct actions *actions)
+{
+	memset(&q->shown, 0, sizeof(q->shown));
+	q->shown.id = h->id;
+	CHECK(str_copy(q->shown.user, sizeof(q->shown.user), STR("-")));
+	row(c, q, "aborted", CODE_NONE, h->time_us, NULL, actions);
+}
+
 static void
 next_heuristic(struct coord *c, struct query *q, struct actions *actions)
 {
+	const struct heuristic *h = heuristic_below(c, q->below);
 	const struct payment *p;
 	uint64_t entry;
 
-	if (q->number == c->heuristic_count || q->left == 0) {
+	if (h == NULL) {
 		(void)query_ok(c, q, actions);
 		return;
 	}
-	q->id = c->heuristics[q->number++].id;
+	if (q->left == 0) {
+		/* A cursor's first number is never 0. */
+		end_page(c, q, (uint32_t)(q->below >> 32) + 1,
+		    (uint32_t)q->below, actions);
+		return;
+	}
+	q->below = h->seq;
+	q->id = h->id;
 	p = payment_find(c, &q->id);
 	if (p != NULL) {
 		q->shown = *p;
@@ -493,13 +538,13 @@ next_heuristic(struct coord *c, struct query *q, struct actions *actions)
 	if (entry != ID_INDEX_NONE)
 		query_read(
 		    c, q, id_index_pos(c->ids, entry), QUERY_NEWEST, actions);
+	else
+		row_untraced(c, q, h, actions);
 }
 
 static void
 next_payment(struct coord *c, struct query *q, struct actions *actions)
 {
-	struct msg *m;
-
 	if (is_heuristic(q)) {
 		next_heuristic(c, q, actions);
 		return;
@@ -509,10 +554,7 @@ next_payment(struct coord *c, struct query *q, struct actions *actions)
 		return;
 	}
 	if (q->left == 0) {
-		snprintf(c->jpos_text, sizeof(c->jpos_text), "%u.%u",
-		    q->at.segment, q->at.offset);
-		m = query_ok(c, q, actions);
-		msg_set_str(m, KEY_next, str_from(c->jpos_text));
+		end_page(c, q, q->at.segment, q->at.offset, actions);
 		return;
 	}
 	query_read(c, q, q->at, QUERY_RECEIVED, actions);
@@ -548,28 +590,31 @@ lists_found(struct coord *c, const struct event *ev, struct actions *actions)
 	}
 }
 
+/* One list has its turn, so that a long one holds up no other. */
 bool
 lists_tick(struct coord *c, struct actions *actions)
 {
-	for (uint32_t i = 0; i < QUERIES_MAX && c->queries_active > 0; i++) {
-		struct query *q = &c->queries[i];
+	struct query *q;
 
-		switch ((int)q->asker.verb) {
-		case VERB_UNKNOWN:
-			continue;
-		case VERB_CONTROL_BANKS:
-			next_bank(c, q, actions);
-			return true;
-		case VERB_CONTROL_STATS:
-			next_stat(c, q, actions);
-			return true;
-		case VERB_CONTROL_EXPLAIN:
-			explain_next(c, q, actions);
-			return true;
-		default:
-			next_payment(c, q, actions);
-			return true;
-		}
+	if (c->queries_active == 0)
+		return false;
+	do {
+		c->query_turn = (c->query_turn + 1) % QUERIES_MAX;
+		q = &c->queries[c->query_turn];
+	} while (q->asker.verb == VERB_UNKNOWN);
+	switch ((int)q->asker.verb) {
+	case VERB_CONTROL_BANKS:
+		next_bank(c, q, actions);
+		break;
+	case VERB_CONTROL_STATS:
+		next_stat(c, q, actions);
+		break;
+	case VERB_CONTROL_EXPLAIN:
+		explain_next(c, q, actions);
+		break;
+	default:
+		next_payment(c, q, actions);
+		break;
 	}
-	return false;
+	return true;
 }

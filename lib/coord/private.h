@@ -254,8 +254,9 @@ struct query {
 	enum query_phase phase;
 	char state[WORD_MAX_LEN + 1]; /* PAYMENTS: which, "" all */
 	uint32_t left;                /* rows still allowed */
-	uint32_t number;              /* BANKS, STATS, heuristics, EXPLAIN */
+	uint32_t number;              /* BANKS, STATS, EXPLAIN */
 	struct jpos at;
+	uint64_t below; /* heuristics: of records before this one */
 	struct id id;
 	struct payment shown; /* payload of the row at hand */
 	const char *shown_state;
@@ -314,7 +315,7 @@ struct coord {
 	char clearing[2][SYSTEM_NAME_MAX_LEN + 1];
 	char text[LINE_MAX_LEN];
 	struct query queries[QUERIES_MAX];
-	uint32_t queries_active;
+	uint32_t queries_active, query_turn;
 	struct query *reading; /* whose AC_READ is out, or NULL */
 	char jpos_text[40];
 };

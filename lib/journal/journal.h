@@ -21,6 +21,12 @@
 
 struct journal;
 
+/*
+ * What of a segment no reserve can have: SEGMENT, one record that does not fit,
+ * and the zero at the end.
+ */
+#define JOURNAL_OVERHEAD (2 * LINE_MAX_LEN)
+
 struct journal_conf {
 	const char *dir;        /* made (0750) where it is missing */
 	enum side side;         /* SIDE_GATEWAY_JOURNAL or SIDE_BANK_JOURNAL */

@@ -21,8 +21,6 @@
 #define TORN_COPIES_MAX 100
 /* What a start needs when the disk is full: BOOT, and a little to finish. */
 #define START_OCTETS (16 * LINE_MAX_LEN)
-/* SEGMENT, one record that does not fit, and the zero at the end. */
-#define SEGMENT_OVERHEAD (2 * LINE_MAX_LEN)
 
 enum journal_open
 refuse(char *error, size_t error_size, enum journal_open result,
@@ -261,7 +259,7 @@ static enum journal_open
 open_conf(struct journal *j, const struct opening *o)
 {
 	const struct journal_conf *c = o->conf;
-	int64_t room = c->segment_octets - SEGMENT_OVERHEAD;
+	int64_t room = c->segment_octets - JOURNAL_OVERHEAD;
 
 	CHECK(c->side == SIDE_GATEWAY_JOURNAL || c->side == SIDE_BANK_JOURNAL);
 	CHECK(str_copy(j->component, sizeof(j->component), c->component));

@@ -251,13 +251,27 @@ entry_of(const struct ledger *l, const struct msg *m, bool overruled)
 	    : id_index_find_at(l->index, id, m->v[KEY_prepared].jpos);
 }
 
+/* What is overruled is posted, and holds nothing. */
 static const char *
-add_branch(struct ledger *l, const struct msg *m, struct branch_slot **added)
+check_room(
+    const struct ledger *l, const struct msg *m, uint32_t from, uint32_t to)
+{
+	if (ledger_book_limits(l, from, to, m->v[KEY_amount].i64) != CODE_NONE)
+		return "a balance beyond the limit";
+	if (l->branch_count == l->conf.in_flight_max)
+		return "more branches in flight than are configured";
+	return NULL;
+}
+
+static const char *
+add_branch(struct ledger *l, const struct msg *m, bool overruled,
+    struct branch_slot **added)
 {
 	struct branch branch = m->v[KEY_branch].branch;
 	uint32_t from = ledger_book_find(l, m->v[KEY_from].str);
 	uint32_t to = ledger_book_find(l, m->v[KEY_to].str);
 	uint32_t gateway = ledger_gateway_find(l, branch.node);
+	const char *problem;
 	struct transfer t;
 
 	if (from == BOOK_NONE || to == BOOK_NONE || from == to ||
@@ -266,10 +280,9 @@ add_branch(struct ledger *l, const struct msg *m, struct branch_slot **added)
 	if (ledger_branch_of_id(l, &m->v[KEY_id].id) != NULL ||
 	    ledger_branch_of(l, gateway, branch.epoch, branch.counter) != NULL)
 		return "a branch is there twice";
-	if (ledger_book_limits(l, from, to, m->v[KEY_amount].i64) != CODE_NONE)
-		return "a balance beyond the limit";
-	if (l->branch_count == l->conf.in_flight_max)
-		return "more branches in flight than are configured";
+	problem = overruled ? NULL : check_room(l, m, from, to);
+	if (problem != NULL)
+		return problem;
 	ledger_transfer_read(&t, m);
 	*added = ledger_branch_add(l, &t, gateway, from, to);
 	return *added == NULL ? "too many branches" : NULL;
@@ -285,7 +298,7 @@ restore_branch(struct ledger *l, const struct msg *m)
 
 	if (entry == ID_INDEX_NONE)
 		return "a branch of an id that the indexes do not know";
-	problem = add_branch(l, m, &b);
+	problem = add_branch(l, m, overruled, &b);
 	if (problem != NULL)
 		return problem;
 	b->entry = entry;

@@ -6,6 +6,7 @@
 
 #include "base/address.h"
 #include "base/check.h"
+#include "journal/journal.h"
 
 /* A control socket's path must fit sockaddr_un, NUL included. */
 #define CONTROL_PATH_MAX (sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1)
@@ -138,8 +139,7 @@ settings_blame(const struct yaml *yaml, const char *group, const char *key)
 int64_t
 settings_reserve_max(const struct settings *s)
 {
-	/* A segment also holds its own first record. */
-	return s->journal_segment - LINE_MAX_LEN;
+	return s->journal_segment - JOURNAL_OVERHEAD;
 }
 
 int64_t

@@ -724,16 +724,15 @@ bank_new(struct world *w, const char *name)
 	return b;
 }
 
-/* Connects and registers; returns the answer. */
-static inline const char *
-bank_register(struct world *w, struct fake_bank *b, enum proof proof)
+/* Connects and asks to be registered. */
+static inline void
+bank_knock(struct world *w, struct fake_bank *b, enum proof proof)
 {
 	static struct line line;
 	struct msg msg;
 	struct msg_problem problem;
 	struct event ev = {.kind = EV_MSG, .msg = &msg, .proof = proof};
 	char text[LINE_MAX_LEN], shown[96] = "";
-	const char *answer;
 
 	b->peer.generation++;
 	b->up = true;
@@ -750,6 +749,15 @@ bank_register(struct world *w, struct fake_bank *b, enum proof proof)
 	ev.user = str_from(b->name);
 	ev.window = b->window;
 	give(w, &ev);
+}
+
+/* Connects and registers; returns the answer. */
+static inline const char *
+bank_register(struct world *w, struct fake_bank *b, enum proof proof)
+{
+	const char *answer;
+
+	bank_knock(w, b, proof);
 	ticks(w);
 	durable(w);
 	answer = next_line(w, b->peer);

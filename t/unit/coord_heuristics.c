@@ -77,6 +77,15 @@ told(void)
 	    "an id that left no trace");
 	durable(w);
 	is_i64(records(w, "HEURISTIC", id_of(9)), 1, "is recorded, too");
+	control(w, "h PAYMENTS state=heuristic");
+	ticks(w);
+	operator_hears(w,
+	    "h ROW id=00000009-0000-4000-8000-000000000009 state=aborted "
+	    "user=-",
+	    "and listed");
+	operator_hears(w, "h ROW id=00000001-0000-4000-8000-000000000001",
+	    "beside the other");
+	operator_hears(w, "h OK", "no more");
 	world_holds(w, "told");
 	world_free(w);
 }

@@ -283,6 +283,25 @@ rebinding(void)
 	world_free(w);
 }
 
+/* A new connection of the old journal waits until the one before is settled. */
+static void
+rebinding_at_the_door(void)
+{
+	struct world *w = world_two(NULL);
+	struct fake_bank *a = &w->banks[0];
+
+	bank_knock(w, a, PROOF_NONE);
+	control(w, "1 REBIND bank=BankA journal=%s", id_of(99));
+	operator_hears(w, "1 ERR code=BAD_REQUEST",
+	    "no REBIND while the bank is about to be connected again");
+	ticks(w);
+	tap_says(__LINE__, next_line(w, a->peer), "j0 OK",
+	    "it comes in with the journal that it is bound to");
+	is_i64(records(w, "BANK", ""), 2, "which is what the journal says");
+	world_holds(w, "a REBIND too early");
+	world_free(w);
+}
+
 static const char *
 last_branch(const struct fake_bank *b)
 {
@@ -717,11 +736,35 @@ replaced(void)
 }
 
 static void
+heuristics_by_page(struct world *w)
+{
+	const char *line;
+	char next[64];
+
+	control(w, "h PAYMENTS state=heuristic limit=2");
+	ticks(w);
+	operator_hears(w, "h ROW id=00000003-0000-4000-8000-000000000003",
+	    "by page: the newest");
+	operator_hears(w, "h ROW id=00000002-0000-4000-8000-000000000002",
+	    "and the second");
+	line = next_line(w, control_peer());
+	tap_says(__LINE__, line, "h OK", "a page");
+	snprintf(next, sizeof(next), "%s", field(line, "next"));
+	control(w, "h PAYMENTS state=heuristic limit=2 before=%s",
+	    next[0] != '\0' ? next : "9.9");
+	ticks(w);
+	operator_hears(w, "h ROW id=00000001-0000-4000-8000-000000000001",
+	    "the next page: the oldest");
+	line = next_line(w, control_peer());
+	tap_says(__LINE__, line, "h OK", "the last page");
+	is_text(field(line, "next"), "", "which says that it is");
+}
+
+static void
 heuristics(void)
 {
 	struct world *w = world_two(NULL);
 	struct fake_bank *a = &w->banks[0], *b = &w->banks[1];
-	const char *line;
 
 	a->no_commit = "HEURISTIC";
 	pay(w, 0, 1, "");
@@ -754,20 +797,21 @@ heuristics(void)
 		control(w, "h PAYMENTS state=heuristic");
 		ticks(w);
 		operator_hears(w,
-		    "h ROW id=00000001-0000-4000-8000-000000000001 "
-		    "state=committed from=alice@BankA to=bob@BankB amount=500 "
-		    "currency=EUR user=alice",
-		    "PAYMENTS heuristic: the first");
+		    "h ROW id=00000003-0000-4000-8000-000000000003 "
+		    "state=committed pending=BankB user=alice",
+		    "PAYMENTS heuristic: the newest, which is not yet "
+		    "acknowledged");
 		operator_hears(w,
 		    "h ROW id=00000002-0000-4000-8000-000000000002 "
 		    "state=aborted reason=ACCOUNT_CLOSED user=alice",
 		    "the second");
-		line = next_line(w, control_peer());
-		tap_says(__LINE__, line,
-		    "h ROW id=00000003-0000-4000-8000-000000000003 "
-		    "state=committed pending=BankB user=alice",
-		    "the third, which is not yet acknowledged");
+		operator_hears(w,
+		    "h ROW id=00000001-0000-4000-8000-000000000001 "
+		    "state=committed from=alice@BankA to=bob@BankB amount=500 "
+		    "currency=EUR user=alice",
+		    "the oldest");
 		operator_hears(w, "h OK", "and no more");
+		heuristics_by_page(w);
 		world_holds(w, "heuristics");
 		/* After a restart BankA is told, and overrules, again. */
 		crash(w);
@@ -926,6 +970,7 @@ main(void)
 	proofs();
 	fencing();
 	rebinding();
+	rebinding_at_the_door();
 	resolving();
 	resolving_truncated(true);
 	resolving_truncated(false);

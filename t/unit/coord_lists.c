@@ -403,6 +403,54 @@ explanations(void)
 	world_free(w);
 }
 
+/* A record that is not durable may yet be undone: nobody is told of it. */
+static void
+explained_early(void)
+{
+	struct world *w = world_two(NULL);
+	char question[128];
+
+	pay(w, 0, 1, "");
+	ticks(w);
+	durable(w);
+	banks_answer(w);
+	is_i64(records(w, "COMMIT", id_of(1)), 1, "a COMMIT is written");
+	snprintf(question, sizeof(question), "q EXPLAIN id=%s", id_of(1));
+	control(w, "%s", question);
+	ticks(w);
+	operator_hears(w, "q ROW event=RECEIVED", "what is durable is told");
+	is_text(next_line(w, control_peer()), "", "and not what is not");
+	durable(w);
+	operator_hears(w, "q ROW event=COMMIT", "until it is");
+	world_holds(w, "EXPLAIN before a record is durable");
+	world_free(w);
+}
+
+/* A long list holds up no other. */
+static void
+lists_take_turns(void)
+{
+	struct world *w = world_two(NULL);
+	struct event tick = {.kind = EV_TICK};
+	bool short_ended = false;
+	const char *line;
+
+	for (uint64_t id = 1; id <= 20; id++) {
+		pay(w, 0, id, "");
+		quiet(w);
+	}
+	control(w, "a PAYMENTS");
+	control(w, "b BANKS");
+	for (int n = 0; n < 8; n++)
+		give(w, &tick);
+	while ((line = next_line(w, control_peer()))[0] != '\0')
+		short_ended |= has_words(line, "b OK");
+	ok(short_ended, "a short list ends while a long one goes on");
+	ok(coord_more(w->coord), "which it does");
+	ticks(w);
+	world_free(w);
+}
+
 int
 main(void)
 {
@@ -410,5 +458,7 @@ main(void)
 	payments();
 	statuses();
 	explanations();
+	explained_early();
+	lists_take_turns();
 	return tap_done();
 }

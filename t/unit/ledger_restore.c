@@ -128,6 +128,60 @@ test_contradictions(void)
 		    bad[i].line[1] != NULL ? bad[i].line[1] : bad[i].line[0]);
 }
 
+/*
+ * Branches that an operator has committed are no longer in flight: they come
+ * back beside as many as may be, and where their amount would not fit again.
+ */
+static void
+test_overruled_beside(void)
+{
+	static const struct id_note notes[] = {
+	    {.id = {{1}}, .at = {2, 1, 64}, .kind = 2},
+	    {.id = {{1}}, .at = {3, 1, 128}, .kind = 5},
+	    {.id = {{1}}, .at = {4, 1, 192}, .kind = 3},
+	    {.id = {{2}}, .at = {5, 1, 256}, .kind = 2}};
+	static const char *const lines[] = {"0 GATEWAY node=gw1 epoch=1",
+	    ACCOUNT("ann", "CZK", "-999999999999999999"),
+	    ACCOUNT(":equity.CZK", "CZK", "999999999999999999"),
+	    "0 BRANCH id=02000000-0000-0000-0000-000000000000 branch=gw1.1.2 "
+	    "state=prepared from=ann to=:equity.CZK amount=1 peer=bob@BankB "
+	    "seq=5 check=" CHECK_TEXT
+	    " prepared=1:256 time=2027-01-15T08:00:00.000000Z",
+	    "0 BRANCH id=01000000-0000-0000-0000-000000000000 branch=gw1.1.1 "
+	    "state=overruled from=ann to=:equity.CZK amount=7 peer=bob@BankB "
+	    "seq=6 check=" CHECK_TEXT
+	    " prepared=1:64 time=2027-01-15T08:00:00.000000Z outcome=commit",
+	    END};
+	static struct actions actions;
+	struct ledger_conf conf = harness_conf();
+	struct ledger *l;
+
+	conf.in_flight_max = 1;
+	l = ledger_new(&conf);
+	CHECK(l != NULL);
+	actions.count = 0;
+	for (size_t i = 0; i < sizeof(notes) / sizeof(notes[0]); i++) {
+		struct event ev = {.kind = EV_REMEMBER, .note = &notes[i]};
+
+		ledger_step(l, &ev, &actions);
+	}
+	CHECK(actions.count == 0);
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		struct parsed *p =
+		    harness_parse(lines[i], SIDE_SNAPSHOT, VERB_UNKNOWN);
+		struct event ev = {.kind = EV_RESTORE, .msg = &p->msg};
+
+		if (actions.count == 0)
+			ledger_step(l, &ev, &actions);
+		free(p);
+	}
+	is_text(actions.count == 0 ? "" : actions.at[0].text, "",
+	    "an overruled branch beside all that may be in flight");
+	is_i64(ledger_prepared(l), 1, "of which it is none");
+	ledger_check(l);
+	ledger_free(l);
+}
+
 /* A note of an index: what the ledger refuses it with, or "". */
 static const char *
 remember(const struct ledger_conf *conf, const struct id_note *notes)
@@ -191,6 +245,7 @@ main(void)
 	is_text(restore(mixed), wrong,
 	    "one currency's do not make up for another's");
 	test_contradictions();
+	test_overruled_beside();
 	test_notes();
 	return tap_done();
 }
