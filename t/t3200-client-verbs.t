@@ -342,6 +342,11 @@ def lockouts(place):
     equal(login(peer, "alice").code, "OK",
           "and do not lock out one with the password")
     equal(without(1), ["LOCKED_OUT"], "which does not reset them")
+    begun = time.monotonic()
+    tags = [peer.ask("LOGIN", user="alice") for _ in range(5)]
+    equal([peer.reply(tag).code for tag in tags], ["LOCKED_OUT"] * 5,
+          "a flood of them is answered")
+    ok(time.monotonic() - begun >= 0.4, "one in a tenth of a second")
 
     # Guesses side by side are all asked before the first has failed.
     crowd = [gateway.client("c4") for _ in range(12)]

@@ -118,6 +118,7 @@ answer_locked(struct session *s, const char *tag, uint32_t wait_s)
 	msg_error(&m, VERB_CLIENT_LOGIN, tag, CODE_LOCKED_OUT, text);
 	msg_set_u64(&m, KEY_after, wait_s);
 	turn_send(s->talk.turn, s->talk.peer, &m);
+	session_slow(s);
 }
 
 /*
@@ -133,10 +134,8 @@ locked_meanwhile(struct login *l, struct session *s)
 
 	if (wait_s == 0)
 		return false;
-	if (s != NULL) {
+	if (s != NULL)
 		answer_locked(s, l->tag, wait_s);
-		talk_barrier(&s->talk, false);
-	}
 	return true;
 }
 
@@ -319,6 +318,7 @@ login_start(struct logins *ls, struct session *s, const struct msg *m)
 	l = take(ls, s, m);
 	if (l == NULL) {
 		talk_error(&s->talk, m->tag, CODE_OVERLOADED, STR_NONE, NULL);
+		session_slow(s);
 		return;
 	}
 	talk_barrier(&s->talk, true);

@@ -14,6 +14,8 @@
 
 /* Unread octets kept: several lines, so that one is always whole. */
 #define IN_OCTETS (16u << 10)
+/* What a refused login costs whoever sends the next line at once. */
+#define SLOW_NS (100 * NS_PER_MS)
 /* What the system keeps for one that does not read; it takes twice that. */
 #define SOCKET_OUT_OCTETS (128 << 10)
 /* For the rows of TALK_HEAVY_MAX histories, beside a window of answers. */
@@ -278,6 +280,23 @@ idle_due(void *ctx)
 }
 
 static void
+slow_due(void *ctx)
+{
+	struct session *s = ctx;
+
+	talk_barrier(&s->talk, false);
+}
+
+void
+session_slow(struct session *s)
+{
+	if (loop_timer_set(s->sessions->gatewayd->server.loop, &s->slow,
+		clock_mono_ns() + SLOW_NS) < 0)
+		fatal(EXIT_OSERR, "out of memory for a timer");
+	talk_barrier(&s->talk, true);
+}
+
+static void
 client_begun(struct accepted *a)
 {
 	struct session *s = (struct session *)a;
@@ -308,6 +327,7 @@ client_down(struct accepted *a, enum conn_end why)
 	log_debug("client gone", LOG_C("peer", conn_address(s->talk.conn)),
 	    LOG_C("error", conn_error(s->talk.conn)));
 	loop_timer_clear(s->sessions->gatewayd->server.loop, &s->idle);
+	loop_timer_clear(s->sessions->gatewayd->server.loop, &s->slow);
 	accounts_forget(s);
 	(void)session_enter(s, NULL, NULL);
 }
@@ -369,6 +389,7 @@ sessions_new(struct gatewayd *g, uint32_t first_slot)
 
 		s->sessions = ss;
 		s->idle = (struct timer){.due = idle_due, .ctx = s};
+		s->slow = (struct timer){.due = slow_due, .ctx = s};
 	}
 	return ss;
 }

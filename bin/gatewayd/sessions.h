@@ -25,6 +25,7 @@ struct session {
 	struct talk talk;
 	struct sessions *sessions;
 	struct timer idle;
+	struct timer slow; /* until it is due no line is looked at */
 	char certificate[TLS_NAME_MAX + 1];
 	struct rights *rights; /* NULL: nobody is logged in */
 	struct grant grant;
@@ -57,6 +58,8 @@ struct gatewayd *session_gatewayd(const struct session *);
 /* Logs in, with a copy, or out with NULL. False: out of memory, logged out. */
 bool
 session_enter(struct session *, const struct rights *, const struct grant *);
+/* Its next line waits for a moment: whoever floods takes no one's time. */
+void session_slow(struct session *);
 /* After REVOKE: whose sessions it concerns are told at their next request. */
 void sessions_revoked(struct sessions *);
 
